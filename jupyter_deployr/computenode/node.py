@@ -1,0 +1,112 @@
+"""The compute node as the web node sees it: services to call, sessions to drive, files to write snapshots to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from jupyter_deployr.computenode.definition import ServiceDefinition
+from jupyter_deployr.computenode.forking import ForkServer, compute_environment
+from jupyter_deployr.computenode.pool import ServicePool
+from jupyter_deployr.computenode.sessions import Session
+
+
+class ComputeNode(Protocol):
+    """Runs user code for a web node, in other processes than its own."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether sessions and workers can be started."""
+
+    async def start(self) -> None:
+        """Become ready. Raises Unavailable."""
+
+    async def stop(self) -> None:
+        """End every process that runs user code."""
+
+    def service(self, definition: ServiceDefinition) -> ServicePool:
+        """A pool for one version; its workers start with the first call, or with `start`."""
+
+    async def open_session(self) -> Session:
+        """A new live session. Raises Unavailable."""
+
+    def draft(self) -> Path:
+        """A path, not taken yet, for a session to save a snapshot to; on the same disk as the blobs."""
+
+
+@dataclass(frozen=True)
+class ComputeSettings:
+    """How a local compute node runs: workers per version, calls that may wait per version, modules to preload,
+    environment variables to pass on, and threads for OpenMP and BLAS."""
+
+    workers: int = 2
+    max_queue: int = 1000
+    preload: Sequence[str] = ()
+    environment: Sequence[str] = ()
+    threads: int = 1
+
+
+class LocalComputeNode:
+    """The compute node on the web node's own machine. `directory` is its scratch space and is emptied at start."""
+
+    def __init__(self, directory: Path, settings: ComputeSettings) -> None:
+        self._scratch = directory
+        self._settings = settings
+        self._sockets = _socket_directory(directory)
+        for leftover in (self._scratch, self._sockets):
+            shutil.rmtree(leftover, ignore_errors=True)
+            leftover.mkdir(mode=0o700, parents=True)
+        self._zygote = ForkServer(
+            directory,
+            preload=settings.preload,
+            environment=compute_environment(settings.environment, settings.threads),
+        )
+
+    @property
+    def ready(self) -> bool:
+        return self._zygote.running
+
+    async def start(self) -> None:
+        await self._zygote.start()
+
+    async def stop(self) -> None:
+        await self._zygote.stop()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def service(self, definition: ServiceDefinition) -> ServicePool:
+        return ServicePool(
+            definition, self._zygote, self._scratch, size=self._settings.workers, max_queue=self._settings.max_queue
+        )
+
+    async def open_session(self) -> Session:
+        session = Session(self._zygote, self._scratch, self._sockets)
+        await session.start()
+        return session
+
+    def draft(self) -> Path:
+        return self._scratch / f"draft-{secrets.token_hex(8)}"
+
+
+def _socket_directory(scratch: Path) -> Path:
+    """A short path of our own for unix sockets, the same for each run on the same scratch directory.
+
+    Raises PermissionError when somebody else has made it first.
+    """
+    digest = hashlib.sha256(os.fsencode(scratch.resolve())).hexdigest()[:12]
+    path = Path(tempfile.gettempdir()) / f"deployr-{os.getuid()}-{digest}"
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return path
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise PermissionError(f"{path} belongs to somebody else; set TMPDIR to a directory of your own.")
+    return path

@@ -1,0 +1,313 @@
+"""The workers of one service version, and the calls that wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import shutil
+import socket
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from jupyter_deployr.computenode.channel import FrameParser, Request, pack
+from jupyter_deployr.computenode.definition import ServiceDefinition
+from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
+from jupyter_deployr.protocol.errors import Unavailable, WorkerLost
+
+_log = logging.getLogger(__name__)
+
+Answer = tuple[int, bytes]
+
+# At most about this much work waits inside a worker, where it can't be moved any more.
+_IN_FLIGHT_MICROSECONDS = 2000
+_MAX_IN_FLIGHT = 64
+_LOAD_TIMEOUT_SECONDS = 120
+_JOIN_BELOW = 64 * 1024
+
+
+class LoadFailed(Exception):
+    """A version that no worker can load: the reason, and the traceback of its own code if it has one."""
+
+    def __init__(self, message: str, traceback_text: str = "") -> None:
+        super().__init__(message)
+        self.traceback_text = traceback_text
+
+
+class _Call:
+    """A request body on its way to an answer."""
+
+    __slots__ = ("answer", "body")
+
+    def __init__(self, body: bytes, answer: asyncio.Future[Answer]) -> None:
+        self.body = body
+        self.answer = answer
+
+
+class _Worker(asyncio.Protocol):
+    """The web node's end of one worker."""
+
+    def __init__(self, on_answer: Callable[[int], None], on_lost: Callable[[_Worker], None]) -> None:
+        self._on_answer = on_answer
+        self._on_lost = on_lost
+        self._parser = FrameParser()
+        self._transport: asyncio.WriteTransport | None = None
+        self._sent = 0
+        self._answered = 0
+        self.in_flight: deque[_Call] = deque()
+        self.process: ForkedProcess | None = None
+        self.loaded = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are not registered as asyncio's.
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    def send(self, call: _Call, code: int = Request.CALL) -> None:
+        """Write one request; its answer arrives in `call`."""
+        assert self._transport is not None
+        header = pack(call.body, self._sent, code)
+        self._sent = (self._sent + 1) & 0xFFFFFFFF
+        self.in_flight.append(call)
+        if len(call.body) < _JOIN_BELOW:
+            self._transport.write(header + call.body)
+        else:
+            self._transport.writelines((header, call.body))
+
+    def data_received(self, data: bytes) -> None:
+        for sequence, code, microseconds, payload in self._parser.feed(data):
+            if sequence != self._answered or not self.in_flight:
+                # User code wrote into the channel: nothing that comes after can be trusted.
+                self.kill()
+                return
+            self._answered = (self._answered + 1) & 0xFFFFFFFF
+            call = self.in_flight.popleft()
+            if not call.answer.done():
+                call.answer.set_result((code, payload))
+            if self.loaded:
+                self._on_answer(microseconds)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._on_lost(self)
+
+    def close(self) -> None:
+        """Let the worker end: it does so when it reads the end of the channel."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def kill(self) -> None:
+        """End the worker at once; `connection_lost` follows."""
+        if self.process is not None:
+            self.process.kill()
+        self.close()
+
+
+class ServicePool:
+    """Runs the calls of one version on a fixed number of workers, started when first needed.
+
+    `call` never runs user code here: it queues the body for a worker process and resolves to (HTTP status, body).
+    """
+
+    def __init__(
+        self, definition: ServiceDefinition, zygote: ForkServer, scratch: Path, *, size: int, max_queue: int
+    ) -> None:
+        self.definition = definition
+        self._zygote = zygote
+        self._scratch = scratch
+        self._size = size
+        self._max_queue = max_queue
+        self._queue: deque[_Call] = deque()
+        self._workers: list[_Worker] = []
+        self._starting = 0
+        self._window = 1
+        self._mean_microseconds = float(_IN_FLIGHT_MICROSECONDS)
+        self._closing = False
+        self._drained = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ------------------------------------------------------------------------------------------------- calls
+
+    def call(self, body: bytes) -> asyncio.Future[Answer]:
+        """Score one request body. The future fails with WorkerLost, Unavailable or LoadFailed."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        call = _Call(body, answer)
+        worker = self._free_worker()
+        if worker is not None and not self._queue:
+            worker.send(call)
+        elif len(self._queue) >= self._max_queue:
+            answer.set_exception(
+                Unavailable(f"{len(self._queue)} calls of {self.definition.label} are waiting already.")
+            )
+        else:
+            self._queue.append(call)
+            self._grow()
+        return answer
+
+    def _free_worker(self) -> _Worker | None:
+        best: _Worker | None = None
+        least = self._window
+        for worker in self._workers:
+            load = len(worker.in_flight)
+            if load < least:
+                best, least = worker, load
+        return best
+
+    def _on_answer(self, microseconds: int) -> None:
+        mean = self._mean_microseconds = 0.95 * self._mean_microseconds + 0.05 * microseconds
+        self._window = max(1, min(_MAX_IN_FLIGHT, int(_IN_FLIGHT_MICROSECONDS / (mean + 1))))
+        if self._queue:
+            self._pump()
+        elif self._closing:
+            self._check_drained()
+
+    def _pump(self) -> None:
+        while self._queue:
+            worker = self._free_worker()
+            if worker is None:
+                return
+            call = self._queue.popleft()
+            if not call.answer.done():
+                worker.send(call)
+
+    # ----------------------------------------------------------------------------------------------- workers
+
+    def _grow(self) -> None:
+        while len(self._workers) + self._starting < self._size and not self._closing:
+            self._starting += 1
+            task = asyncio.get_running_loop().create_task(self._start_worker())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def start(self) -> None:
+        """Load the version in a first, clean worker; the others start behind it. Raises LoadFailed."""
+        self._starting += 1
+        try:
+            worker = await self._new_worker()
+        finally:
+            self._starting -= 1
+        self._workers.append(worker)
+        self._grow()
+
+    async def _start_worker(self) -> None:
+        try:
+            worker = await self._new_worker()
+        except (LoadFailed, Unavailable, WorkerLost) as error:
+            self._starting -= 1
+            _log.warning("a worker of %s could not start: %s", self.definition.label, error)
+            if not self._workers and not self._starting:
+                self._fail_queue(error)
+            return
+        self._starting -= 1
+        if self._closing:
+            worker.close()
+            return
+        self._workers.append(worker)
+        self._pump()
+
+    def _fail_queue(self, error: Exception) -> None:
+        while self._queue:
+            call = self._queue.popleft()
+            if not call.answer.done():
+                call.answer.set_exception(error)
+
+    async def _new_worker(self) -> _Worker:
+        """Fork a worker and have it load the version."""
+        directory = self._scratch / f"worker-{secrets.token_hex(8)}"
+        work, pristine = directory / "work", directory / "pristine"
+        work.mkdir(parents=True)
+        pristine.mkdir()
+        ours, theirs = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        try:
+            process = await self._zygote.fork("worker", {"directory": str(work), "pristine": str(pristine)}, theirs)
+        except BaseException:
+            ours.close()
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        process.ended.add_done_callback(lambda _: loop.run_in_executor(None, _remove, directory))
+        ours.setblocking(False)
+        _, worker = await loop.create_unix_connection(lambda: _Worker(self._on_answer, self._on_lost), sock=ours)
+        worker.process = process
+        load = _Call(json.dumps(self.definition.to_json()).encode(), loop.create_future())
+        worker.send(load, Request.LOAD)
+        try:
+            status, answer = await asyncio.wait_for(load.answer, _LOAD_TIMEOUT_SECONDS)
+        except TimeoutError:
+            worker.kill()
+            raise LoadFailed(f"Loading took longer than {_LOAD_TIMEOUT_SECONDS} s.") from None
+        except WorkerLost as lost:
+            raise LoadFailed(f"The worker ended while it loaded the version: {lost}") from None
+        if status != 200:
+            worker.close()
+            failure = json.loads(answer)
+            raise LoadFailed(failure["message"], failure["traceback"])
+        worker.loaded = True
+        return worker
+
+    def _on_lost(self, worker: _Worker) -> None:
+        """The oldest unanswered call is what the worker died of; the others are moved."""
+        was_serving = worker in self._workers
+        if was_serving:
+            self._workers.remove(worker)
+        pending = [call for call in worker.in_flight if not call.answer.done()]
+        worker.in_flight.clear()
+        if pending:
+            self._report_lost(pending[0], worker.process)
+            self._queue.extendleft(reversed(pending[1:]))
+        if was_serving and not self._closing:
+            self._grow()
+            self._pump()
+        if self._closing:
+            self._check_drained()
+
+    def _report_lost(self, call: _Call, process: ForkedProcess | None) -> None:
+        def answer(code: int | None) -> None:
+            if not call.answer.done():
+                how = "unknown reason" if code is None else describe_exit(code)
+                call.answer.set_exception(WorkerLost(f"The worker process of this call ended ({how})."))
+
+        if process is None:
+            answer(None)
+        else:
+            # The zygote's notice follows the closed channel within milliseconds and says why.
+            process.ended.add_done_callback(lambda ended: answer(ended.result()))
+            asyncio.get_running_loop().call_later(1.0, answer, None)
+
+    # ------------------------------------------------------------------------------------------------- ending
+
+    @property
+    def workers(self) -> int:
+        """How many workers are ready."""
+        return len(self._workers)
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait in the queue."""
+        return len(self._queue)
+
+    def _check_drained(self) -> None:
+        if not self._queue and not any(worker.in_flight for worker in self._workers):
+            self._drained.set()
+
+    async def close(self, grace_seconds: float = 30.0) -> None:
+        """Finish the calls that have begun or wait, then end the workers."""
+        self._closing = True
+        self._check_drained()
+        try:
+            await asyncio.wait_for(self._drained.wait(), grace_seconds)
+        except TimeoutError:
+            _log.warning("calls of %s did not end within %s s", self.definition.label, grace_seconds)
+        self._fail_queue(Unavailable("The version is being closed."))
+        for task in list(self._tasks):
+            task.cancel()
+        for worker in list(self._workers):
+            worker.kill()
+
+
+def _remove(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        _log.warning("could not remove %s", os.fspath(directory))

@@ -1,0 +1,89 @@
+"""A worker's private working directory: watched, so that a call which writes no file costs one system call."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from pathlib import Path
+
+_IN_MODIFY, _IN_ATTRIB, _IN_CLOSE_WRITE, _IN_MOVED, _IN_CREATE, _IN_DELETE = 0x2, 0x4, 0x8, 0xC0, 0x100, 0x200
+_WATCHED = _IN_MODIFY | _IN_ATTRIB | _IN_CLOSE_WRITE | _IN_MOVED | _IN_CREATE | _IN_DELETE
+
+_State = dict[str, tuple[int, int, int]]
+
+
+def file_states(directory: Path) -> _State:
+    """Relative path → (inode, size, modification time in ns) of every file below `directory`."""
+    states: _State = {}
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(folder, name)  # noqa: PTH118 - on every call that touched a file
+            try:
+                status = os.lstat(path)
+            except FileNotFoundError:
+                continue
+            states[os.path.relpath(path, directory)] = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return states
+
+
+def changed_files(before: _State, after: _State) -> list[str]:
+    """Names of the files that are new or different in `after`."""
+    return sorted(name for name, state in after.items() if before.get(name) != state)
+
+
+class WorkingDirectory:
+    """The current directory of a worker, put back to what it was after a call that touched it."""
+
+    def __init__(self, directory: Path, pristine: Path) -> None:
+        """`pristine` is a directory of its own that keeps a copy of what `directory` holds now."""
+        self.path = directory
+        self._pristine = pristine
+        shutil.copytree(directory, pristine, symlinks=True, dirs_exist_ok=True)
+        self._before = file_states(directory)
+        self._watch()
+
+    def _watch(self) -> None:
+        self._notices = _inotify(self.path)
+        self._before = file_states(self.path)
+
+    def touched(self) -> bool:
+        """Whether anything in the directory changed since the last look."""
+        if self._notices is None:
+            return file_states(self.path) != self._before
+        try:
+            return bool(os.read(self._notices, 65536))
+        except BlockingIOError:
+            return False
+
+    def changes(self) -> list[str]:
+        """Names of files made or changed since the directory was last as it should be."""
+        return changed_files(self._before, file_states(self.path))
+
+    def reset(self) -> None:
+        """Make the directory what it was, by replacing its contents from the pristine copy."""
+        for entry in os.scandir(self.path):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+        shutil.copytree(self._pristine, self.path, symlinks=True, dirs_exist_ok=True)
+        if self._notices is not None:
+            os.close(self._notices)
+        self._watch()
+
+
+def _inotify(directory: Path) -> int | None:
+    """A descriptor that becomes readable when something below `directory` changes; None where there is no inotify."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    notices: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    if notices < 0:
+        return None
+    for folder, _, _ in os.walk(directory):
+        if libc.inotify_add_watch(notices, os.fsencode(folder), _WATCHED) < 0:
+            os.close(notices)
+            return None
+    return notices

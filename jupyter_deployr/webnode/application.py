@@ -1,0 +1,63 @@
+"""The ASGI application: calls of services go straight to the consume path, everything else to FastAPI."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI
+
+from jupyter_deployr import __version__
+from jupyter_deployr.webnode import error_bodies
+from jupyter_deployr.webnode.consume import Consume, Receive, Scope, Send
+from jupyter_deployr.webnode.context import WebNode
+from jupyter_deployr.webnode.request_ids import REQUEST_ID, REQUEST_ID_IN_SCOPE, new_request_id
+from jupyter_deployr.webnode.routes import ROUTERS
+
+_log = logging.getLogger(__name__)
+
+
+class Application:
+    """Routes a request by its raw path: two segments below /api/ are a call of a service."""
+
+    def __init__(self, node: WebNode) -> None:
+        self._consume = Consume(node.catalog, node.tokens, node.settings.max_body_bytes)
+        self._management = _management(node)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["raw_path"]
+            if path.startswith(b"/api/") and path.count(b"/") == 3:
+                await self._consume(scope, receive, send)
+                return
+            await self._with_request_id(scope, receive, send)
+
+    async def _with_request_id(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = scope[REQUEST_ID_IN_SCOPE] = new_request_id()
+
+        async def send_with_id(message: Scope) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (REQUEST_ID, request_id)]}
+            await send(message)
+
+        try:
+            await self._management(scope, receive, send_with_id)
+        except Exception:
+            # Starlette has answered with an Error body and raises once more for the server to log.
+            _log.exception("request %s failed", request_id.decode())
+
+
+def _management(node: WebNode) -> FastAPI:
+    app = FastAPI(
+        title="DeployRClient",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+        max_body_size=node.settings.max_body_bytes,
+    )
+    app.state.node = node
+    error_bodies.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app

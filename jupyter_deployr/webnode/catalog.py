@@ -1,0 +1,293 @@
+"""The published versions: publishing, patching and deleting them, and the pools that answer their calls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+from jupyter_deployr.computenode import (
+    CodeError,
+    ComputeNode,
+    LoadFailed,
+    ServiceDefinition,
+    ServicePool,
+    Snapshot,
+    SnapshotError,
+    compile_code,
+)
+from jupyter_deployr.protocol.errors import BadRequest, Conflict, Forbidden, NotFound
+from jupyter_deployr.protocol.models import ParameterDefinition, PublishWebServiceRequest
+from jupyter_deployr.protocol.parameters import canonical_type
+from jupyter_deployr.protocol.parameters import check_name as check_parameter_name
+from jupyter_deployr.webnode.auth import Principal
+from jupyter_deployr.webnode.names import check_name, consume_path
+from jupyter_deployr.webnode.snapshots import SnapshotLibrary
+from jupyter_deployr.webnode.store import Parameters, StoredVersion, VersionStore
+
+
+@dataclass(frozen=True)
+class PublishedVersion:
+    """A version that answers calls."""
+
+    stored: StoredVersion
+    pool: ServicePool
+
+
+class Catalog:
+    """All versions of this server, in the order of publishing.
+
+    A version is visible when, and only when, it is in the database; it gets there in one transaction, after a clean
+    worker has loaded it.
+    """
+
+    def __init__(self, store: VersionStore, snapshots: SnapshotLibrary, node: ComputeNode) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._node = node
+        self._versions: dict[tuple[str, str], PublishedVersion] = {}
+        self._by_path: dict[bytes, PublishedVersion] = {}
+        self._changing: set[tuple[str, str]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Read the versions from the database. Their workers start with their first calls."""
+        for stored in await asyncio.to_thread(self._store.all):
+            self._show(PublishedVersion(stored, self._node.service(self._definition(stored))))
+
+    async def close(self) -> None:
+        """Let running calls end, then end all workers."""
+        pools = [published.pool.close() for published in self._versions.values()]
+        await asyncio.gather(*pools, *self._closing)
+
+    # ----------------------------------------------------------------------------------------------- look-up
+
+    def at(self, raw_path: bytes) -> PublishedVersion | None:
+        """The version that a raw request path calls, also when the path is encoded in another way than ours."""
+        found = self._by_path.get(raw_path)
+        if found is None:
+            parts = raw_path.split(b"/")
+            if len(parts) == 4:
+                try:
+                    name, version = (unquote(part, errors="strict") for part in parts[2:])
+                except UnicodeDecodeError:
+                    return None
+                found = self._versions.get((name, version))
+        return found
+
+    def all(self) -> list[StoredVersion]:
+        """Every version, oldest first."""
+        return [published.stored for published in self._versions.values()]
+
+    def of(self, name: str) -> list[StoredVersion]:
+        """The versions of one name, oldest first; empty for an unknown name."""
+        return [stored for stored in self.all() if stored.name == name]
+
+    def get(self, name: str, version: str) -> PublishedVersion:
+        """One version. Raises NotFound."""
+        try:
+            return self._versions[name, version]
+        except KeyError:
+            raise NotFound(f"There is no service {name} {version}.") from None
+
+    # ---------------------------------------------------------------------------------------------- changing
+
+    async def publish(
+        self, principal: Principal, name: str, version: str | None, request: PublishWebServiceRequest
+    ) -> StoredVersion:
+        """Publish a new version; without a version it gets a GUID.
+
+        Raises BadRequest (also when no clean worker can load it), Forbidden, NotFound (the snapshot), Conflict.
+        """
+        if not principal.may_publish:
+            raise Forbidden(f"The role {principal.role} may not publish services.")
+        key = check_name("service name", name), check_name("version", version or str(uuid.uuid4()))
+        with self._change(key):
+            if key in self._versions:
+                raise Conflict(f"{key[0]} {key[1]} exists already. Publish another version, or patch this one.")
+            self._check_owner(principal, key[0])
+            _check_runtime(request.runtime_type)
+            if not (request.code or "").strip():
+                raise BadRequest("The code of the service is missing.", fields=["code"])
+            stored = StoredVersion(
+                name=key[0],
+                version=key[1],
+                published_by=principal.name,
+                created=time.time(),
+                description=None,
+                operation_id=None,
+                code="",
+                init_code=None,
+                inputs=(),
+                outputs=(),
+                output_files=(),
+                snapshot_id=None,
+                digest=None,
+            )
+            stored = await self._with_request(stored, principal, request)
+            async with self._started(stored) as pool:
+                await asyncio.to_thread(self._store.add, stored)
+                self._show(PublishedVersion(stored, pool))
+        return stored
+
+    async def patch(
+        self, principal: Principal, name: str, version: str, request: PublishWebServiceRequest
+    ) -> StoredVersion:
+        """Change the members that the request gives; null keeps what is there. Raises as `publish` does."""
+        key = name, version
+        with self._change(key):
+            old = self._changeable(principal, key)
+            _check_runtime(request.runtime_type)
+            stored = await self._with_request(old.stored, principal, request)
+            if self._definition(stored) == self._definition(old.stored):
+                await asyncio.to_thread(self._store.replace, stored)
+                self._show(PublishedVersion(stored, old.pool))
+            else:
+                async with self._started(stored) as pool:
+                    await asyncio.to_thread(self._store.replace, stored)
+                    self._show(PublishedVersion(stored, pool))
+                self._close(old.pool)
+        await self._snapshots.collect()
+        return stored
+
+    async def delete(self, principal: Principal, name: str, version: str) -> None:
+        """Delete a version; calls that have begun end on it. Raises NotFound, Forbidden, Conflict."""
+        key = name, version
+        with self._change(key):
+            old = self._changeable(principal, key)
+            await asyncio.to_thread(self._store.remove, name, version)
+            del self._versions[key]
+            del self._by_path[consume_path(name, version).encode()]
+        self._close(old.pool)
+        await self._snapshots.collect()
+
+    def _show(self, published: PublishedVersion) -> None:
+        stored = published.stored
+        self._versions[stored.name, stored.version] = published
+        self._by_path[consume_path(stored.name, stored.version).encode()] = published
+
+    def _close(self, pool: ServicePool) -> None:
+        task = asyncio.create_task(pool.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    @contextmanager
+    def _change(self, key: tuple[str, str]) -> Iterator[None]:
+        """One change of a version at a time. Raises Conflict."""
+        if key in self._changing:
+            raise Conflict(f"{key[0]} {key[1]} is being changed by another request; try again.")
+        self._changing.add(key)
+        try:
+            yield
+        finally:
+            self._changing.discard(key)
+
+    def _changeable(self, principal: Principal, key: tuple[str, str]) -> PublishedVersion:
+        published = self.get(*key)
+        if not principal.may_change(published.stored.published_by):
+            raise Forbidden(
+                f"Only its publisher {published.stored.published_by!r} or an Owner may change {' '.join(key)}."
+            )
+        return published
+
+    def _check_owner(self, principal: Principal, name: str) -> None:
+        versions = self.of(name)
+        if versions and not principal.may_change(versions[0].published_by):
+            raise Forbidden(f"The service {name} belongs to another user; publish under another name.")
+
+    async def _with_request(
+        self, stored: StoredVersion, principal: Principal, request: PublishWebServiceRequest
+    ) -> StoredVersion:
+        """`stored` with what the request gives. Raises BadRequest, NotFound for the snapshot."""
+        changes: dict[str, object] = {}
+        for member in ("description", "code", "init_code", "operation_id"):
+            given = getattr(request, member)
+            if given is not None:
+                changes[member] = given
+        if request.operation_id and not request.operation_id.isidentifier():
+            raise BadRequest(
+                f"The alias {request.operation_id!r} must be usable as a function name.", fields=["operationId"]
+            )
+        if request.input_parameter_definitions is not None:
+            changes["inputs"] = _parameters(request.input_parameter_definitions, "inputParameterDefinitions")
+        if request.output_parameter_definitions is not None:
+            changes["outputs"] = _parameters(request.output_parameter_definitions, "outputParameterDefinitions")
+        if request.output_file_names is not None:
+            changes["output_files"] = _file_names(request.output_file_names)
+        if request.snapshot_id:
+            snapshot = await self._snapshots.get(principal, request.snapshot_id)
+            keeps = stored.digest is not None and request.code is None and await self._is_empty(snapshot.digest)
+            if not keeps:
+                changes |= {"snapshot_id": snapshot.id, "digest": snapshot.digest}
+        for member, filename in (("code", "code"), ("init_code", "initCode")):
+            try:
+                compile_code(str(changes.get(member) or ""), filename)
+            except CodeError as error:
+                raise BadRequest(f"The {filename} doesn't compile: {error}.", fields=[filename]) from None
+        return replace(stored, **changes)  # type: ignore[arg-type]
+
+    async def _is_empty(self, digest: str) -> bool:
+        """Whether a snapshot holds nothing: old clients send such a one with every patch."""
+        try:
+            return await asyncio.to_thread(lambda: Snapshot(self._snapshots.path(digest)).empty)
+        except SnapshotError as error:
+            raise BadRequest(str(error), fields=["snapshotId"]) from None
+
+    @asynccontextmanager
+    async def _started(self, stored: StoredVersion) -> AsyncIterator[ServicePool]:
+        """A pool that has loaded the version in a clean worker; ended again when the block fails. Raises BadRequest."""
+        pool = self._node.service(self._definition(stored))
+        with self._snapshots.pinned(stored.digest):
+            try:
+                await pool.start()
+                yield pool
+            except LoadFailed as failure:
+                await pool.close()
+                detail = f"\n{failure.traceback_text}" if failure.traceback_text else ""
+                raise BadRequest(f"{stored.name} {stored.version} can't be loaded: {failure}{detail}") from None
+            except BaseException:
+                await pool.close()
+                raise
+
+    def _definition(self, stored: StoredVersion) -> ServiceDefinition:
+        return ServiceDefinition(
+            label=f"{stored.name} {stored.version}",
+            code=stored.code,
+            init_code=stored.init_code or "",
+            inputs=stored.inputs,
+            outputs=stored.outputs,
+            output_files=stored.output_files,
+            snapshot=None if stored.digest is None else str(self._snapshots.path(stored.digest)),
+        )
+
+
+def _check_runtime(runtime: str | None) -> None:
+    if runtime not in (None, "Python"):
+        raise BadRequest(
+            f"The runtime type {runtime!r} is not offered by this server: it runs Python.", fields=["runtimeType"]
+        )
+
+
+def _parameters(definitions: Sequence[ParameterDefinition], member: str) -> Parameters:
+    parameters: dict[str, str] = {}
+    for definition in definitions:
+        try:
+            name = check_parameter_name(definition.name)
+            kind = canonical_type(definition.type)
+        except BadRequest as fault:
+            raise BadRequest(f"{fault} ({member})", fields=[member]) from None
+        if name in parameters:
+            raise BadRequest(f"The parameter {name!r} is defined twice.", fields=[member])
+        parameters[name] = kind
+    return tuple(parameters.items())
+
+
+def _file_names(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if not name or name in (".", "..") or name != name.strip() or any(sign in name for sign in "/\\\0"):
+            raise BadRequest(f"The output file name {name!r} must be a plain file name.", fields=["outputFileNames"])
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,209 @@
+"""The server process: from its settings to a listening socket, and down again without loose ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import filelock
+import uvicorn
+
+from jupyter_deployr import __version__
+from jupyter_deployr.computenode import LocalComputeNode
+from jupyter_deployr.protocol.errors import Unavailable
+from jupyter_deployr.protocol.places import remove_record, write_record
+from jupyter_deployr.webnode.application import Application
+from jupyter_deployr.webnode.auth import PASSWORD_VARIABLE, LocalAccounts, Tokens, TokenSigner, WeakPassword
+from jupyter_deployr.webnode.catalog import Catalog
+from jupyter_deployr.webnode.context import WebNode
+from jupyter_deployr.webnode.live_sessions import LiveSessions
+from jupyter_deployr.webnode.settings import Settings
+from jupyter_deployr.webnode.snapshots import SnapshotLibrary
+from jupyter_deployr.webnode.store import (
+    AccountStore,
+    Blobs,
+    Database,
+    DatabaseTooNew,
+    SnapshotStore,
+    TokenFamilyStore,
+    VersionStore,
+)
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+
+
+class CannotStart(Exception):
+    """Why the server can't start, in one line."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises CannotStart."""
+    if sys.platform == "win32":
+        asyncio.run(_serve(settings))
+    else:
+        import uvloop
+
+        uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    with _data_directory(settings.data_dir), _listening(settings) as listener:
+        async with _web_node(settings, listener) as node:
+            server = _Server(
+                uvicorn.Config(
+                    Application(node),
+                    http="auto",
+                    ws="none",
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    proxy_headers=False,
+                    timeout_graceful_shutdown=settings.drain_seconds,
+                ),
+                settings.data_dir,
+                _url(listener),
+            )
+            await server.serve([listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it accepts requests, and ends on a signal only after what runs has been drained."""
+
+    def __init__(self, config: uvicorn.Config, data_dir: Path, url: str) -> None:
+        super().__init__(config)
+        self._data_dir = data_dir
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        write_record(self._data_dir, self._url, __version__)
+        print(f"DeployR server ready at {self._url}", flush=True)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        try:
+            yield
+        finally:
+            remove_record(self._data_dir)
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+
+@contextlib.contextmanager
+def _data_directory(path: Path) -> Iterator[None]:
+    """The data directory, made if need be and held by this process alone. Raises CannotStart."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = filelock.FileLock(path / "server.lock", mode=0o600)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise CannotStart(f"the data directory {path} is in use by another server") from None
+    except OSError as error:
+        raise CannotStart(f"the data directory {path} can't be used: {error.strerror or error}") from None
+    with lock:
+        yield
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """A bound socket. Raises CannotStart."""
+    family = socket.AF_INET6 if ":" in settings.ip else socket.AF_INET
+    listener = socket.socket(family)
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            try:
+                listener.bind((settings.ip, settings.port))
+            except OSError as error:
+                if not settings.embedded or error.errno != errno.EADDRINUSE:
+                    raise
+                listener.bind((settings.ip, 0))
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise CannotStart(f"port {settings.port} on {settings.ip} is taken by another program") from None
+            raise CannotStart(f"{settings.ip}:{settings.port} can't be used: {error.strerror or error}") from None
+        except OverflowError:
+            raise CannotStart(f"{settings.port} is not a port number") from None
+        listener.setblocking(False)
+        yield listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+
+
+@contextlib.asynccontextmanager
+async def _web_node(settings: Settings, listener: socket.socket) -> AsyncIterator[WebNode]:
+    """The parts of the web node, started; all ended again at the end. Raises CannotStart."""
+    data = settings.data_dir
+    compute = LocalComputeNode(data / "scratch", settings.compute)
+    # The zygote imports in its own process while this one opens the database.
+    starting = asyncio.create_task(compute.start())
+    try:
+        database = await asyncio.to_thread(_open_database, settings)
+        accounts = LocalAccounts(AccountStore(database))
+        await asyncio.to_thread(_prepare_admin, accounts, data, _is_loopback(listener))
+        tokens = Tokens(TokenFamilyStore(database), accounts, TokenSigner(data / "signing-key.pem"), settings)
+        versions = VersionStore(database)
+        snapshots = SnapshotLibrary(SnapshotStore(database), versions, Blobs(data / "blobs"), compute)
+        await snapshots.collect()
+        catalog = Catalog(versions, snapshots, compute)
+        await catalog.load()
+        sessions = LiveSessions(compute, snapshots, settings.max_sessions)
+        await _ready(starting)
+        yield WebNode(settings, accounts, tokens, catalog, snapshots, sessions, compute)
+        await sessions.close_all()
+        await catalog.close()
+        database.close()
+    finally:
+        starting.cancel()
+        await compute.stop()
+
+
+async def _ready(starting: asyncio.Task[None]) -> None:
+    try:
+        await starting
+    except Unavailable as error:
+        raise CannotStart(str(error)) from None
+
+
+def _open_database(settings: Settings) -> Database:
+    try:
+        return Database(settings.database_url)
+    except DatabaseTooNew as error:
+        raise CannotStart(str(error)) from None
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise CannotStart(f"the database can't be opened: {reason}") from error
+
+
+def _prepare_admin(accounts: LocalAccounts, data: Path, loopback: bool) -> None:
+    try:
+        chosen = accounts.prepare_admin(data)
+    except WeakPassword as error:
+        raise CannotStart(str(error)) from None
+    if not chosen and not loopback:
+        raise CannotStart(
+            f"without an administrator's password the server listens on loopback only: set {PASSWORD_VARIABLE}"
+        )

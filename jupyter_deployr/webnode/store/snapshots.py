@@ -1,0 +1,62 @@
+"""Snapshots as they are kept: who made them, and which blob holds them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from jupyter_deployr.webnode.store.database import Database
+from jupyter_deployr.webnode.store.tables import SnapshotRow
+
+
+@dataclass(frozen=True)
+class StoredSnapshot:
+    """A snapshot. `created` is epoch seconds, `size` bytes, `digest` names its blob."""
+
+    id: str
+    name: str | None
+    owner: str
+    created: float
+    digest: str
+    size: int
+    not_kept: list[Any]
+
+
+class SnapshotStore:
+    """Reads and writes snapshots. Methods block; call them in a thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, snapshot: StoredSnapshot) -> None:
+        """Keep a snapshot whose blob is in place."""
+        with self._database.transaction() as session:
+            session.add(SnapshotRow(**asdict(snapshot)))
+
+    def of(self, owner: str) -> list[StoredSnapshot]:
+        """The owner's snapshots, oldest first."""
+        with self._database.transaction() as session:
+            rows = session.scalars(select(SnapshotRow).where(SnapshotRow.owner == owner).order_by(SnapshotRow.created))
+            return [_stored(row) for row in rows]
+
+    def find(self, identity: str, owner: str) -> StoredSnapshot | None:
+        """The owner's snapshot of that id; somebody else's counts as absent."""
+        with self._database.transaction() as session:
+            row = session.get(SnapshotRow, identity)
+            return _stored(row) if row is not None and row.owner == owner else None
+
+    def remove(self, identity: str) -> None:
+        """Forget a snapshot; its blob stays as long as a version needs it."""
+        with self._database.transaction() as session:
+            session.execute(delete(SnapshotRow).where(SnapshotRow.id == identity))
+
+    def digests(self) -> set[str]:
+        """The blobs that snapshots refer to."""
+        with self._database.transaction() as session:
+            return set(session.scalars(select(SnapshotRow.digest)))
+
+
+def _stored(row: SnapshotRow) -> StoredSnapshot:
+    return StoredSnapshot(row.id, row.name, row.owner, row.created, row.digest, row.size, row.not_kept)

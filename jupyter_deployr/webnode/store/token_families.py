@@ -1,0 +1,68 @@
+"""Sign-ins as they are kept: which pair of tokens is the valid one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import delete, select, update
+
+from jupyter_deployr.webnode.store.database import Database
+from jupyter_deployr.webnode.store.tables import TokenFamilyRow
+
+
+@dataclass(frozen=True)
+class TokenFamily:
+    """One sign-in. `access_id` and `refresh_hash` name the valid pair; times are epoch seconds."""
+
+    id: str
+    account: str
+    access_id: str
+    refresh_hash: str
+    refresh_expires: float
+    expires: float
+    revoked: bool = False
+
+
+class TokenFamilyStore:
+    """Reads and writes token families. Methods block; call them in a thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, identity: str) -> TokenFamily | None:
+        """The family of that id."""
+        with self._database.transaction() as session:
+            row = session.get(TokenFamilyRow, identity)
+            if row is None:
+                return None
+            return TokenFamily(
+                row.id, row.account, row.access_id, row.refresh_hash, row.refresh_expires, row.expires, row.revoked
+            )
+
+    def add(self, family: TokenFamily, now: float) -> None:
+        """Keep a new sign-in, and forget those whose time is over."""
+        with self._database.transaction() as session:
+            session.execute(delete(TokenFamilyRow).where(TokenFamilyRow.expires < now))
+            session.add(TokenFamilyRow(**asdict(family)))
+
+    def rotate(self, family: TokenFamily, access_id: str, refresh_hash: str, refresh_expires: float) -> bool:
+        """Replace the valid pair; False when somebody else has done so since `family` was read."""
+        with self._database.transaction() as session:
+            unchanged = select(TokenFamilyRow.id).where(
+                TokenFamilyRow.id == family.id,
+                TokenFamilyRow.refresh_hash == family.refresh_hash,
+                TokenFamilyRow.revoked.is_(False),
+            )
+            if session.execute(unchanged.with_for_update()).first() is None:
+                return False
+            session.execute(
+                update(TokenFamilyRow)
+                .where(TokenFamilyRow.id == family.id)
+                .values(access_id=access_id, refresh_hash=refresh_hash, refresh_expires=refresh_expires)
+            )
+            return True
+
+    def revoke(self, identity: str) -> None:
+        """No token of this family is valid any more."""
+        with self._database.transaction() as session:
+            session.execute(update(TokenFamilyRow).where(TokenFamilyRow.id == identity).values(revoked=True))

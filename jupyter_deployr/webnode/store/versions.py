@@ -1,0 +1,95 @@
+"""Published versions as they are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from jupyter_deployr.protocol.errors import Conflict, NotFound
+from jupyter_deployr.webnode.store.database import Database
+from jupyter_deployr.webnode.store.tables import VersionRow
+
+Parameters = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    """A published version. Parameters are (name, canonical type); `created` is epoch seconds; `digest` names the blob
+    of its workspace, None for a version without one."""
+
+    name: str
+    version: str
+    published_by: str
+    created: float
+    description: str | None
+    operation_id: str | None
+    code: str
+    init_code: str | None
+    inputs: Parameters
+    outputs: Parameters
+    output_files: tuple[str, ...]
+    snapshot_id: str | None
+    digest: str | None
+
+
+_COLUMNS = tuple(field.name for field in fields(StoredVersion))
+
+
+def _values(stored: StoredVersion) -> dict[str, object]:
+    return {
+        name: [list(item) if isinstance(item, tuple) else item for item in value] if isinstance(value, tuple) else value
+        for name, value in ((name, getattr(stored, name)) for name in _COLUMNS)
+    }
+
+
+def _stored(row: VersionRow) -> StoredVersion:
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    values["inputs"] = tuple((name, kind) for name, kind in row.inputs)
+    values["outputs"] = tuple((name, kind) for name, kind in row.outputs)
+    values["output_files"] = tuple(row.output_files)
+    return StoredVersion(**values)
+
+
+class VersionStore:
+    """Reads and writes versions. Methods block; call them in a thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[StoredVersion]:
+        """Every version, in the order of publishing."""
+        with self._database.transaction() as session:
+            return [_stored(row) for row in session.scalars(select(VersionRow).order_by(VersionRow.serial))]
+
+    def add(self, stored: StoredVersion) -> None:
+        """Keep a new version. Raises Conflict when the name has one of that version."""
+        try:
+            with self._database.transaction() as session:
+                session.add(VersionRow(**_values(stored)))
+        except IntegrityError:
+            raise Conflict(
+                f"{stored.name} {stored.version} exists already. Publish another version, or patch this one."
+            ) from None
+
+    def replace(self, stored: StoredVersion) -> None:
+        """Change what is kept of a version. Raises NotFound when it is gone."""
+        with self._database.transaction() as session:
+            row = session.scalar(
+                select(VersionRow).where(VersionRow.name == stored.name, VersionRow.version == stored.version)
+            )
+            if row is None:
+                raise NotFound(f"There is no service {stored.name} {stored.version}.")
+            for name, value in _values(stored).items():
+                setattr(row, name, value)
+
+    def remove(self, name: str, version: str) -> None:
+        """Forget a version."""
+        with self._database.transaction() as session:
+            session.execute(delete(VersionRow).where(VersionRow.name == name, VersionRow.version == version))
+
+    def digests(self) -> set[str]:
+        """The blobs that versions refer to."""
+        with self._database.transaction() as session:
+            return {digest for digest in session.scalars(select(VersionRow.digest)) if digest is not None}
