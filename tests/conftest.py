@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import server_process
+from tests.api import Api
 from tests.server_process import ServerProcess
 
 
@@ -16,3 +19,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     running = server_process.start(tmp_path_factory.mktemp("server"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def api(server: ServerProcess) -> Api:
+    """The shared server, spoken to as its administrator."""
+    return Api(server)
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Starts servers of a test's own, all on the same data directory; takes what `server_process.start` takes."""
+    started: list[ServerProcess] = []
+
+    def start(*arguments: str, **options: Any) -> ServerProcess:
+        started.append(server_process.start(tmp_path, *arguments, **options))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.stop()

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from ipykernel.iostream import OutStream
@@ -110,10 +110,23 @@ class SessionKernel(IPythonKernel):
         self.session.send(stream, kind, content, parent, ident=ident)
 
 
+class OrderedStream(OutStream):
+    """stdout and stderr of a session: what waits in one is sent before something is written to the other."""
+
+    _last: ClassVar[OrderedStream | None] = None
+
+    def write(self, string: str) -> int:
+        last, OrderedStream._last = OrderedStream._last, self
+        if last is not None and last is not self:
+            last.flush()
+        return super().write(string) or 0
+
+
 class _SessionKernelApp(IPKernelApp):
-    """Starts a SessionKernel, and says on the channel when its sockets are bound."""
+    """Starts a SessionKernel whose streams keep their order."""
 
     kernel_class = SessionKernel
+    outstream_class = f"{__name__}.OrderedStream"
 
 
 def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:
@@ -126,7 +139,7 @@ def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:
     app = _SessionKernelApp.instance(connection_file=arguments["connection_file"], log_level=50)
     app.config.HistoryManager.enabled = False
     app.config.InteractiveShell.cache_size = 0
-    app.initialize([])  # type: ignore[no-untyped-call]
+    app.initialize([])
     channel.sendall(READY)
     channel.close()
-    app.start()  # type: ignore[no-untyped-call]
+    app.start()

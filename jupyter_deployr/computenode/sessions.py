@@ -17,7 +17,7 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 
 from jupyter_deployr.computenode import kernel
-from jupyter_deployr.computenode.forking import ForkServer, describe_exit
+from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
 from jupyter_deployr.computenode.provisioner import ZygoteKernelManager
 from jupyter_deployr.computenode.snapshot import NotKept
 from jupyter_deployr.protocol.errors import BadRequest, Gone, ServerFault, StorageFull, Unavailable
@@ -63,6 +63,7 @@ class Session:
             zygote, directory=self.directory, sockets=self._sockets, ipython_dir=self._home / "ipython"
         )
         self._client: AsyncKernelClient | None = None
+        self._process: ForkedProcess | None = None
         self._requests: dict[str, _Request] = {}
         self._readers: list[asyncio.Task[None]] = []
         self._turn = asyncio.Lock()
@@ -75,6 +76,7 @@ class Session:
         self._sockets.mkdir(parents=True)
         try:
             await self._manager.start_kernel()
+            self._process = self._manager.process
             client = self._client = self._manager.client(context=zmq.asyncio.Context.instance())
             client.start_channels(stdin=False, hb=False)
             self._readers = [
@@ -92,7 +94,7 @@ class Session:
     @property
     def ended(self) -> bool:
         """Whether the kernel's process is gone."""
-        return self._manager.process.ended.done()
+        return self._process is None or self._process.ended.done()
 
     @property
     def busy(self) -> bool:
@@ -155,12 +157,13 @@ class Session:
 
     def interrupt(self) -> None:
         """Interrupt what is executing; the session lives on."""
-        self._manager.process.signal(signal.SIGINT)
+        if self._process is not None:
+            self._process.signal(signal.SIGINT)
 
     async def close(self) -> None:
         """End the process and remove everything the session had on disk."""
-        if self._manager.has_kernel:
-            self._manager.process.kill()
+        if self._process is not None:
+            self._process.kill()
         for reader in self._readers:
             reader.cancel()
         if self._client is not None:
@@ -178,9 +181,8 @@ class Session:
         self, kind: str, content: Message, metadata: Message | None = None, console: list[str] | None = None
     ) -> Message:
         """Send a shell request and wait for its reply and for all its output. Raises Gone."""
-        client = self._client
-        ended = self._manager.process.ended
-        if client is None or ended.done():
+        client, process = self._client, self._process
+        if client is None or process is None or process.ended.done():
             raise self._gone()
         loop = asyncio.get_running_loop()
         message = client.session.msg(kind, content, metadata=metadata)
@@ -190,7 +192,7 @@ class Session:
         try:
             client.shell_channel.send(message)
             for answered in (request.reply, request.idle):
-                await asyncio.wait((answered, ended), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((answered, process.ended), return_when=asyncio.FIRST_COMPLETED)
                 if not answered.done():
                     raise self._gone()
             return request.reply.result()
@@ -198,8 +200,8 @@ class Session:
             del self._requests[identity]
 
     def _gone(self) -> Gone:
-        ended = self._manager.process.ended
-        how = f" ({describe_exit(ended.result())})" if ended.done() else ""
+        code = self._process.ended.result() if self._process is not None and self._process.ended.done() else None
+        how = "" if code is None else f" ({describe_exit(code)})"
         return Gone(f"The session has ended{how}; its variables and files are lost. Create a new session.")
 
     async def _subscribed(self) -> None:

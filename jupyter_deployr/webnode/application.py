@@ -8,7 +8,9 @@ from fastapi import FastAPI
 
 from jupyter_deployr import __version__
 from jupyter_deployr.webnode import error_bodies
-from jupyter_deployr.webnode.consume import Consume, Receive, Scope, Send
+from jupyter_deployr.webnode.asgi import Receive, Scope, Send
+from jupyter_deployr.webnode.body_limit import limited
+from jupyter_deployr.webnode.consume import Consume
 from jupyter_deployr.webnode.context import WebNode
 from jupyter_deployr.webnode.request_ids import REQUEST_ID, REQUEST_ID_IN_SCOPE, new_request_id
 from jupyter_deployr.webnode.routes import ROUTERS
@@ -22,6 +24,7 @@ class Application:
     def __init__(self, node: WebNode) -> None:
         self._consume = Consume(node.catalog, node.tokens, node.settings.max_body_bytes)
         self._management = _management(node)
+        self._max_body_bytes = node.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -29,9 +32,9 @@ class Application:
             if path.startswith(b"/api/") and path.count(b"/") == 3:
                 await self._consume(scope, receive, send)
                 return
-            await self._with_request_id(scope, receive, send)
+            await self._manage(scope, receive, send)
 
-    async def _with_request_id(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _manage(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope[REQUEST_ID_IN_SCOPE] = new_request_id()
 
         async def send_with_id(message: Scope) -> None:
@@ -40,7 +43,7 @@ class Application:
             await send(message)
 
         try:
-            await self._management(scope, receive, send_with_id)
+            await self._management(scope, limited(receive, self._max_body_bytes), send_with_id)
         except Exception:
             # Starlette has answered with an Error body and raises once more for the server to log.
             _log.exception("request %s failed", request_id.decode())
@@ -54,7 +57,6 @@ def _management(node: WebNode) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
-        max_body_size=node.settings.max_body_bytes,
     )
     app.state.node = node
     error_bodies.install(app)

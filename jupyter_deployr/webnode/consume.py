@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 import orjson
 
@@ -17,19 +15,16 @@ from jupyter_deployr.protocol.errors import (
     DeployRError,
     MethodNotAllowed,
     NotFound,
-    PayloadTooLarge,
     ServerFault,
     Unavailable,
 )
+from jupyter_deployr.webnode.asgi import Receive, Scope, Send
 from jupyter_deployr.webnode.auth import Tokens
+from jupyter_deployr.webnode.body_limit import ClientGone, whole_body
 from jupyter_deployr.webnode.catalog import Catalog
 from jupyter_deployr.webnode.request_ids import REQUEST_ID, new_request_id
 
 _log = logging.getLogger(__name__)
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _TYPE = (b"content-type", b"application/json")
 
@@ -44,10 +39,6 @@ def _failed(failure: Exception, request_id: str) -> tuple[int, bytes]:
         _log.error("request %s failed", request_id, exc_info=failure)
         error = ServerFault(f"The server failed; its log has more under request {request_id}.")
     return error.status, orjson.dumps(error.body)
-
-
-class ClientGone(Exception):
-    """The client closed the connection before its request was complete."""
 
 
 class Consume:
@@ -87,27 +78,4 @@ class Consume:
             raise NotFound("There is no service of that name and version.")
         if scope["method"] != "POST":
             raise MethodNotAllowed("Services are called with POST.")
-        message = await receive()
-        body = message.get("body", b"")
-        if message.get("more_body") or message["type"] == "http.disconnect":
-            body = await self._rest(message, receive)
-        elif len(body) > self._max_body_bytes:
-            raise self._too_large()
-        return await published.pool.call(body)
-
-    async def _rest(self, message: MutableMapping[str, Any], receive: Receive) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._max_body_bytes:
-                raise self._too_large()
-            if not message.get("more_body"):
-                return b"".join(parts)
-            message = await receive()
-
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"The request body is larger than {self._max_body_bytes:,} bytes.")
+        return await published.pool.call(await whole_body(receive, self._max_body_bytes))

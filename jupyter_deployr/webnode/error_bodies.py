@@ -42,7 +42,6 @@ def install(app: FastAPI) -> None:
         wording = {
             404: "There is no such route.",
             405: "This route doesn't have that method.",
-            413: "The request body is too large.",
         }
         return answer(kind(wording.get(error.status_code, str(error.detail))))
 
