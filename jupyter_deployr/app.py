@@ -80,8 +80,7 @@ class ServeApp(_Command):
     }
 
     def start(self) -> None:
-        from jupyter_deployr.computenode import ComputeSettings
-        from jupyter_deployr.webnode import CannotStart, Settings, run
+        from jupyter_deployr.webnode import CannotStart, ComputeSettings, Settings, run
 
         level = int(self.log_level)  # type: ignore[call-overload]
         logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -1,6 +1,7 @@
 """The HTTP server: who may do what, what is kept, which process answers."""
 
+from jupyter_deployr.computenode import ComputeSettings
 from jupyter_deployr.webnode.serve import CannotStart, run
 from jupyter_deployr.webnode.settings import Settings
 
-__all__ = ["CannotStart", "Settings", "run"]
+__all__ = ["CannotStart", "ComputeSettings", "Settings", "run"]

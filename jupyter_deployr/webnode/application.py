@@ -13,7 +13,7 @@ from jupyter_deployr.webnode.body_limit import limited
 from jupyter_deployr.webnode.consume import Consume
 from jupyter_deployr.webnode.context import WebNode
 from jupyter_deployr.webnode.request_ids import REQUEST_ID, REQUEST_ID_IN_SCOPE, new_request_id
-from jupyter_deployr.webnode.routes import ROUTERS
+from jupyter_deployr.webnode.routes import login, services, sessions, snapshots, status
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +60,6 @@ def _management(node: WebNode) -> FastAPI:
     )
     app.state.node = node
     error_bodies.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    for family in (login, services, sessions, snapshots, status):
+        app.include_router(family.router)
     return app

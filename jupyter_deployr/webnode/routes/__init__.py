@@ -1,7 +1,5 @@
-"""One module per family of the API."""
+"""One module per family of the API, each with a `router`."""
 
 from jupyter_deployr.webnode.routes import login, services, sessions, snapshots, status
 
-ROUTERS = (login.router, services.router, sessions.router, snapshots.router, status.router)
-
-__all__ = ["ROUTERS"]
+__all__ = ["login", "services", "sessions", "snapshots", "status"]

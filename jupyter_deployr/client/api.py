@@ -1,0 +1,261 @@
+"""The client of the REST API: one method per operation, under the snake_case of its operationId."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from jupyter_deployr.client.calls import Caller, Headers, as_model, path
+from jupyter_deployr.client.tokens import TokenKeeper
+from jupyter_deployr.client.transport import Timeouts, Transport
+from jupyter_deployr.protocol.errors import InvalidInputs
+from jupyter_deployr.protocol.models import (
+    AccessTokenResponse,
+    CreateSessionRequest,
+    CreateSessionResponse,
+    CreateSnapshotRequest,
+    CreateSnapshotResponse,
+    ExecuteRequest,
+    ExecuteResponse,
+    LoginRequest,
+    PublishWebServiceRequest,
+    RenewTokenRequest,
+    Session,
+    Snapshot,
+    StatusResponse,
+    WebService,
+    WebServiceResult,
+    to_wire,
+)
+from jupyter_deployr.protocol.strict_json import write_json_with_nan
+
+
+class DeployRClient:
+    """Speaks to one DeployR server. May be used from several threads at once.
+
+    After `login` the client keeps the token pair in memory, sends the access token with every operation and renews it
+    by itself. `headers`, the last argument of every operation, is for those who keep tokens themselves: an
+    `Authorization` in it counts instead.
+
+    Every operation may raise ServerUnreachable (no answer, or none in time), UnexpectedResponse (the answer is not of
+    this protocol), Unauthorized (no valid token) and ServerFault; what else it raises stands with it.
+    """
+
+    def __init__(self, base_url: str, *, timeouts: Timeouts | None = None) -> None:
+        """`base_url` is the server's address, such as `http://localhost:12800`."""
+        self._transport = Transport(base_url, timeouts or Timeouts())
+        self._tokens = TokenKeeper(lambda refresh_token: self._renew(RenewTokenRequest(refresh_token), None))
+        self._call = Caller(self._transport, self._tokens).call
+
+    @property
+    def base_url(self) -> str:
+        """The server's address, without a trailing slash."""
+        return self._transport.base_url
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long each kind of operation may take."""
+        return self._transport.timeouts
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether the client holds a token pair, which the server may have ended meanwhile."""
+        return self._tokens.signed_in
+
+    def close(self) -> None:
+        """Close idle connections. The client can still be used."""
+        self._transport.close()
+
+    def __enter__(self) -> DeployRClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"DeployRClient({self.base_url!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy, here or in another process, starts signed out: tokens don't travel.
+        return partial(DeployRClient, timeouts=self.timeouts), (self.base_url,)
+
+    # ------------------------------------------------------------------------------------------- authentication
+
+    def login(self, login_request: LoginRequest, headers: Headers = None) -> AccessTokenResponse:
+        """`login`: exchange name and password for a token pair, which the client keeps. Raises Unauthorized."""
+        document = self._transport.send("POST", "/login", body=to_wire(login_request), headers=headers)
+        pair = as_model(AccessTokenResponse, document)
+        self._tokens.keep(pair)
+        return pair
+
+    def renew_token(self, renew_token_request: RenewTokenRequest, headers: Headers = None) -> AccessTokenResponse:
+        """`renewToken`: a new pair for a refresh token, which is spent by that. Raises Unauthorized."""
+        pair = self._renew(renew_token_request, headers)
+        self._tokens.replace(renew_token_request.refresh_token, pair)
+        return pair
+
+    def revoke_refresh_token(self, refresh_token: str, headers: Headers = None) -> None:
+        """`revokeRefreshToken`: end a refresh token and the access token of its pair. Raises Unauthorized."""
+        query = {"refreshToken": refresh_token}
+        self._transport.send("DELETE", "/login/refreshToken", query=query, headers=headers)
+        self._tokens.replace(refresh_token, None)
+
+    def _renew(self, request: RenewTokenRequest, headers: Headers) -> AccessTokenResponse:
+        document = self._transport.send("POST", "/login/refreshToken", body=to_wire(request), headers=headers)
+        return as_model(AccessTokenResponse, document)
+
+    # --------------------------------------------------------------------------------------------------- status
+
+    def status(self, headers: Headers = None) -> StatusResponse:
+        """`status`: the health of the server and of its components, a tree of `pass`, `warn` and `fail`."""
+        return self._call(StatusResponse, "GET", "/status", headers)
+
+    # ------------------------------------------------------------------------------------------------- sessions
+
+    def create_session(
+        self, create_session_request: CreateSessionRequest, headers: Headers = None
+    ) -> CreateSessionResponse:
+        """`createSession`: start a session. Raises NotFound (no such snapshot), BadRequest (unknown runtime type)."""
+        timeout = self.timeouts.call
+        return self._call(
+            CreateSessionResponse, "POST", "/sessions", headers, model=create_session_request, timeout=timeout
+        )
+
+    def list_sessions(self, headers: Headers = None) -> list[Session]:
+        """`listSessions`: the caller's live sessions."""
+        return self._call(list[Session], "GET", "/sessions", headers)
+
+    def execute_code(self, id: str, execute_request: ExecuteRequest, headers: Headers = None) -> ExecuteResponse:  # noqa: A002
+        """`executeCode`: run code in session `id` and wait for its end.
+
+        Code that raises is no error here: `success` is false then and `error_message` says why. Raises NotFound (no
+        such session), Gone (it has ended), BadRequest.
+        """
+        timeout = self.timeouts.execution
+        target = path("sessions", id, "execute")
+        return self._call(ExecuteResponse, "POST", target, headers, model=execute_request, timeout=timeout)
+
+    def cancel_session(self, id: str, headers: Headers = None) -> str:  # noqa: A002
+        """`cancelSession`: interrupt what session `id` executes; the session lives on. Raises NotFound, Gone."""
+        return self._call(str, "POST", path("sessions", id, "cancel"), headers)
+
+    def close_session(self, id: str, headers: Headers = None) -> str:  # noqa: A002
+        """`closeSession`: end session `id` with everything in it. Raises NotFound, Gone."""
+        return self._call(str, "DELETE", path("sessions", id), headers)
+
+    def close_session_by_force(self, id: str, headers: Headers = None) -> str:  # noqa: A002
+        """`closeSessionByForce`: end session `id` even while it executes. Raises NotFound, Gone."""
+        return self._call(str, "DELETE", path("sessions", id, "force"), headers)
+
+    # ------------------------------------------------------------------------------------------------ snapshots
+
+    def create_snapshot(
+        self,
+        id: str,  # noqa: A002
+        create_snapshot_request: CreateSnapshotRequest,
+        headers: Headers = None,
+    ) -> CreateSnapshotResponse:
+        """`CreateSnapshot`: save the workspace and the working directory's files of session `id`.
+
+        `not_kept` of the answer names what could not be saved. Raises NotFound, Gone, StorageFull.
+        """
+        timeout = self.timeouts.execution
+        target = path("sessions", id, "snapshot")
+        return self._call(
+            CreateSnapshotResponse, "POST", target, headers, model=create_snapshot_request, timeout=timeout
+        )
+
+    def list_snapshots(self, headers: Headers = None) -> list[Snapshot]:
+        """`ListSnapshots`: the caller's snapshots."""
+        return self._call(list[Snapshot], "GET", "/snapshots", headers)
+
+    def load_snapshot(self, id: str, snapshot_id: str, headers: Headers = None) -> None:  # noqa: A002
+        """`LoadSnapshot`: put a snapshot's variables and files into session `id`, over those of the same names.
+
+        Raises NotFound (no such session or snapshot), Gone.
+        """
+        target = path("sessions", id, "loadsnapshot", snapshot_id)
+        self._call(object, "POST", target, headers, timeout=self.timeouts.execution)
+
+    def delete_snapshot(self, id: str, headers: Headers = None) -> str:  # noqa: A002
+        """`DeleteSnapshot`: delete snapshot `id`; versions published from it keep their own copy. Raises NotFound."""
+        return self._call(str, "DELETE", path("snapshots", id), headers)
+
+    # ------------------------------------------------------------------------------------------------- services
+
+    def get_all_web_services(self, headers: Headers = None) -> list[WebService]:
+        """`getAllWebServices`: every version of every service."""
+        return self._call(list[WebService], "GET", "/services", headers)
+
+    def get_all_web_service_versions_by_name(self, name: str, headers: Headers = None) -> list[WebService]:
+        """`getAllWebServiceVersionsByName`: the versions of `name`, oldest first; none for an unknown name."""
+        return self._call(list[WebService], "GET", path("services", name), headers)
+
+    def get_web_service_version(self, name: str, version: str, headers: Headers = None) -> list[WebService]:
+        """`getWebServiceVersion`: a list of the one version. Raises NotFound."""
+        return self._call(list[WebService], "GET", path("services", name, version), headers)
+
+    def publish_web_service(self, name: str, publish_request: PublishWebServiceRequest, headers: Headers = None) -> str:
+        """`publishWebService`: publish under a version that the server makes up.
+
+        Returns the path to call, such as `/api/Iris/0b3c…`. Raises BadRequest (also when the version can't be loaded in
+        a clean worker), Forbidden (the name is someone else's), NotFound (no such snapshot).
+        """
+        timeout = self.timeouts.call
+        return self._call(str, "POST", path("services", name), headers, model=publish_request, timeout=timeout)
+
+    def publish_web_service_version(
+        self, name: str, version: str, publish_request: PublishWebServiceRequest, headers: Headers = None
+    ) -> str:
+        """`publishWebServiceVersion`: as `publish_web_service`; also raises Conflict when the version exists."""
+        timeout = self.timeouts.call
+        return self._call(str, "POST", path("services", name, version), headers, model=publish_request, timeout=timeout)
+
+    def patch_web_service_version(
+        self, name: str, version: str, patch_request: PublishWebServiceRequest, headers: Headers = None
+    ) -> str:
+        """`patchWebServiceVersion`: change the members that `patch_request` has. Returns the path to call.
+
+        Raises BadRequest, Forbidden (someone else's), NotFound (no such version or snapshot).
+        """
+        timeout = self.timeouts.call
+        return self._call(str, "PATCH", path("services", name, version), headers, model=patch_request, timeout=timeout)
+
+    def delete_web_service_version(self, name: str, version: str, headers: Headers = None) -> None:
+        """`deleteWebServiceVersion`: take a version away. Raises Forbidden (someone else's), NotFound."""
+        self._call(object, "DELETE", path("services", name, version), headers)
+
+    # ---------------------------------------------------------------------------------------------- consumption
+
+    def get_web_service_swagger(self, name: str, version: str, headers: Headers = None) -> dict[str, Any]:
+        """`GetWebServiceSwagger`: the Swagger 2.0 document of one version. Raises NotFound."""
+        return self._call(dict[str, Any], "GET", path("api", name, version, "swagger.json"), headers)
+
+    def consume(self, name: str, version: str, inputs: Mapping[str, Any], headers: Headers = None) -> WebServiceResult:
+        """`ConsumeWebService`: call a service. `inputs` maps names to JSON values, numpy arrays or pandas objects.
+
+        Code that raises is no error here: `success` is false then. Raises InvalidInputs (names every input at fault),
+        NotFound, WorkerLost, TimedOut, Unavailable.
+        """
+        body = _inputs_as_json(inputs)
+        return self._call(
+            WebServiceResult, "POST", path("api", name, version), headers, body=body, timeout=self.timeouts.call
+        )
+
+
+def _inputs_as_json(inputs: Mapping[str, Any]) -> bytes:
+    try:
+        return write_json_with_nan(dict(inputs))
+    except TypeError:
+        faults = dict(_unwritable(inputs))
+        raise InvalidInputs("; ".join(faults.values()) + ".", fields=faults) from None
+
+
+def _unwritable(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in inputs.items():
+        try:
+            write_json_with_nan(value)
+        except TypeError as refusal:
+            yield name, f"{name}: {refusal}"

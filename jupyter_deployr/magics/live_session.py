@@ -1,0 +1,137 @@
+"""The notebook's live session: the remote Python process that `%%remote` cells run in."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jupyter_deployr.magics.connection import Connection
+from jupyter_deployr.protocol.errors import DeployRError, Gone, NotFound, TimedOut
+
+if TYPE_CHECKING:
+    from jupyter_deployr.client import DeployRClient
+    from jupyter_deployr.protocol.models import CreateSnapshotResponse, ExecuteResponse
+
+Result = TypeVar("Result")
+
+_INTERRUPT_LIMIT = 10.0
+_INTERRUPTED = "Interrupted: the remote cell was stopped; its session lives on."
+
+
+def notebook_name(namespace: Mapping[str, Any]) -> str:
+    """The notebook's file name where the front end tells it, else `IPython`."""
+    path = namespace.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    return (PurePath(path).stem if path else "") or "IPython"
+
+
+class LiveSession:
+    """One session at a time, started by the first cell that needs it and closed when the notebook's kernel ends."""
+
+    def __init__(self, connection: Connection, label: Callable[[], str]) -> None:
+        """`label` gives a new session its name."""
+        self._connection = connection
+        self._label = label
+        self._id: str | None = None
+        self._name = ""
+        self._last_code: str | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether a session was started, as far as is known here."""
+        return self._id is not None
+
+    @property
+    def last_code(self) -> str | None:
+        """The last cell that ran without an error."""
+        return self._last_code
+
+    def forget(self) -> None:
+        """Leave the session; the next cell starts another."""
+        self._id = None
+
+    def run(self, code: str) -> ExecuteResponse:
+        """Execute `code`. Code that raises, or that the user interrupts, is an answer with `success` false.
+
+        Raises Gone when the session was lost, TimedOut when an interrupted cell doesn't stop.
+        """
+        from jupyter_deployr.protocol.models import ExecuteRequest
+
+        client = self._connection.client
+        session_id = self._id or self._start(client)
+        with self._noticing_loss():
+            # In a thread, so that the stop button can send the interrupt while the answer is still awaited.
+            pending = _in_background(lambda: client.execute_code(session_id, ExecuteRequest(code)))
+            try:
+                return pending.result()
+            except KeyboardInterrupt:
+                client.cancel_session(session_id)
+            try:
+                response = pending.result(_INTERRUPT_LIMIT)
+            except TimeoutError:
+                raise TimedOut("The remote cell was told to stop and still runs.") from None
+        return replace(response, success=False, error_message=_INTERRUPTED, traceback=[_INTERRUPTED])
+
+    def run_cell(self, code: str) -> ExecuteResponse:
+        """As `run`; code that succeeds is what `%publish` publishes."""
+        response = self.run(code)
+        if response.success:
+            self._last_code = code
+        return response
+
+    def snapshot(self, name: str | None) -> CreateSnapshotResponse:
+        """Save the session's workspace. Raises NotFound when there is no session, Gone when it was lost."""
+        from jupyter_deployr.protocol.models import CreateSnapshotRequest
+
+        if self._id is None:
+            raise NotFound("There is no remote session yet. A %%remote cell starts it.")
+        client = self._connection.client
+        with self._noticing_loss():
+            return client.create_snapshot(self._id, CreateSnapshotRequest(name))
+
+    def _start(self, client: DeployRClient) -> str:
+        from jupyter_deployr.protocol.models import CreateSessionRequest
+
+        self._name = self._label()
+        session_id = client.create_session(CreateSessionRequest(self._name, runtime_type="Python")).session_id
+        assert session_id is not None
+        self._id = session_id
+        # Nobody could find it again after this kernel.
+        atexit.register(_close, client, session_id)
+        return session_id
+
+    @contextlib.contextmanager
+    def _noticing_loss(self) -> Iterator[None]:
+        try:
+            yield
+        except (NotFound, Gone):
+            self.forget()
+            raise Gone(
+                f"The remote session {self._name!r} has ended, and with it the variables and files in it. "
+                "The next %%remote cell starts a new one."
+            ) from None
+
+
+def _close(client: DeployRClient, session_id: str) -> None:
+    with contextlib.suppress(DeployRError):
+        client.close_session_by_force(session_id)
+
+
+def _in_background(work: Callable[[], Result]) -> Future[Result]:
+    """Run `work` in a thread that doesn't keep the interpreter from ending."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # whatever it is, it is raised where the result is awaited
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
