@@ -3,7 +3,7 @@
 The names below are all that the web node uses.
 """
 
-from jupyter_deployr.computenode.definition import CodeError, ServiceDefinition, compile_code
+from jupyter_deployr.computenode.definition import CodeError, Isolation, ServiceDefinition, compile_code
 from jupyter_deployr.computenode.node import ComputeNode, ComputeSettings, LocalComputeNode
 from jupyter_deployr.computenode.pool import LoadFailed, ServicePool
 from jupyter_deployr.computenode.sessions import Execution, Session
@@ -14,6 +14,7 @@ __all__ = [
     "ComputeNode",
     "ComputeSettings",
     "Execution",
+    "Isolation",
     "LoadFailed",
     "LocalComputeNode",
     "NotKept",

@@ -21,6 +21,9 @@ class Console(io.StringIO):
     def fileno(self) -> int:
         return 1
 
+    def close(self) -> None:
+        """Does nothing: there is a next call."""
+
     def take(self) -> str:
         """All output since the last call, Python's first, then what was written to the descriptors directly."""
         text = ""

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import asdict, dataclass
 from typing import Any
+
+
+class Isolation(enum.StrEnum):
+    """What separates the calls of a version: its namespace is put back after each, its snapshot is loaded anew for
+    each, or each has a process of its own."""
+
+    NAMESPACE = "namespace"
+    RELOAD = "reload"
+    PROCESS = "process"
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,7 @@ class ServiceDefinition:
     outputs: tuple[tuple[str, str], ...] = ()
     output_files: tuple[str, ...] = ()
     snapshot: str | None = None
+    isolation: str = Isolation.NAMESPACE
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import socket
 from collections.abc import Mapping
@@ -11,13 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
 from jupyter_deployr.computenode import snapshot
 from jupyter_deployr.computenode.workdir import changed_files, file_states
+from jupyter_deployr.computenode.worker import reseed
 from jupyter_deployr.protocol.strict_json import write_json
 
 READY = b"ready"
@@ -131,8 +130,7 @@ class _SessionKernelApp(IPKernelApp):
 
 def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:
     """What a fork for a session runs: a kernel on the connection file that `arguments` names."""
-    random.seed()
-    np.random.seed()
+    reseed()
     OutStream.flush_interval = _STREAM_FLUSH_SECONDS
     # Not the account's own profile, whose start-up files are not this session's.
     os.environ["IPYTHONDIR"] = arguments["ipython_dir"]

@@ -7,10 +7,15 @@ than `OPAQUE_ABOVE` elements and all other objects are left as a call leaves the
 
 from __future__ import annotations
 
+import enum
+import functools
 import operator
+import re
 import types
 from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 OPAQUE_ABOVE = 1000
 
@@ -77,6 +82,55 @@ class CallNamespace:
             if len(container) != len(copy) or not container >= copy:
                 container.clear()
                 container.update(copy)
+
+
+def foreseeable_leaks(code: types.CodeType, names: dict[str, Any]) -> list[str]:
+    """Sentences on what calls of `code` may change in `names` for good: large containers and opaque objects."""
+    large: list[str] = []
+    opaque: list[str] = []
+    for name in sorted(_names_used(code, names)):
+        value = names[name]
+        if isinstance(value, (list, dict, set, tuple)) and len(value) > OPAQUE_ABOVE:
+            large.append(f"{name} ({len(value):,} elements)")
+        elif not isinstance(value, (*_UNDONE, *_IMMUTABLE)):
+            opaque.append(f"{name} ({type(value).__name__})")
+    notes = []
+    if large:
+        notes.append(
+            f"Containers of more than {OPAQUE_ABOVE:,} elements are not put back after a call: {_list(large)}."
+        )
+    if opaque:
+        notes.append(f"Changes that a call makes inside these objects stay for the next call: {_list(opaque)}.")
+    return notes
+
+
+_UNDONE = (list, dict, set, tuple)
+_IMMUTABLE = (
+    type(None), bool, int, float, complex, str, bytes, frozenset, range, type, types.ModuleType, types.FunctionType,
+    types.BuiltinFunctionType, re.Pattern, functools.partial, enum.Enum, np.generic, np.ufunc,
+)  # fmt: skip
+_MAX_LISTED = 20
+
+
+def _list(items: list[str]) -> str:
+    more = len(items) - _MAX_LISTED
+    return ", ".join(items[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _names_used(code: types.CodeType, names: dict[str, Any]) -> set[str]:
+    """The names of the workspace that the code uses, by itself and through functions of the workspace."""
+    used: set[str] = set()
+    todo = [code]
+    while todo:
+        current = todo.pop()
+        todo += [constant for constant in current.co_consts if isinstance(constant, types.CodeType)]
+        for name in set(current.co_names) & (names.keys() - used):
+            used.add(name)
+            value = names[name]
+            if isinstance(value, types.FunctionType):
+                todo.append(value.__code__)
+    used.discard("__builtins__")
+    return used
 
 
 def _reached_by(function: types.FunctionType) -> list[Any]:

@@ -127,6 +127,7 @@ class ServicePool:
         self._closing = False
         self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.notes: tuple[str, ...] = ()
 
     # ------------------------------------------------------------------------------------------------- calls
 
@@ -245,6 +246,7 @@ class ServicePool:
             failure = json.loads(answer)
             raise LoadFailed(failure["message"], failure["traceback"])
         worker.loaded = True
+        self.notes = tuple(json.loads(answer)["notes"])
         return worker
 
     def _on_lost(self, worker: _Worker) -> None:

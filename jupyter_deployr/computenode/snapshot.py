@@ -16,6 +16,7 @@ import mmap
 import os
 import pickle
 import platform
+import random
 import stat
 import struct
 import sys
@@ -23,6 +24,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
+
+import numpy as np
 
 from jupyter_deployr.computenode.pickling import Workspace, WorkspacePickler, restoring_into
 
@@ -68,7 +71,7 @@ def save(path: Path, workspace: Workspace, names: Iterable[str], directory: Path
         try:
             kept, not_kept = _save_workspace(file, workspace, list(names))
             files, skipped = _save_files(file, directory)
-            index = {"manifest": _manifest(), "names": kept, "files": files}
+            index = {"manifest": _manifest(), "names": kept, "files": files, "random": _random_states()}
             start = file.tell()
             text = json.dumps(index).encode()
             file.write(text)
@@ -192,6 +195,23 @@ def _save_files(file: BinaryIO, directory: Path) -> tuple[list[dict[str, Any]], 
     return files, skipped
 
 
+def _random_states() -> dict[str, Any]:
+    """The states of the global generators of `random` and numpy, as JSON."""
+    version, words, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state()
+    return {
+        "python": [version, words, gauss],
+        "numpy": [name, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
+    }
+
+
+def _restore_random(states: dict[str, Any]) -> None:
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words), gauss))
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), *rest))
+
+
 # ------------------------------------------------------------------------------------------------------------ load
 
 
@@ -235,6 +255,7 @@ class Snapshot:
         self.size = path.stat().st_size
         self._names: list[dict[str, Any]] = index["names"]
         self._files: list[dict[str, Any]] = index["files"]
+        self._random: dict[str, Any] | None = index.get("random")
 
     def _read_index(self) -> dict[str, Any]:
         with self.path.open("rb") as file:
@@ -284,6 +305,11 @@ class Snapshot:
                     raise SnapshotError(
                         f"The object {entry['name']!r} can't be restored: {type(error).__name__}: {error}."
                     ) from error
+
+    def restore_random_states(self) -> None:
+        """Put the random generators where they were when the snapshot was made."""
+        if self._random is not None:
+            _restore_random(self._random)
 
     def write_files(self, directory: Path) -> None:
         """Write the saved files below `directory`, over those of the same name."""

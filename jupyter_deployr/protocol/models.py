@@ -154,7 +154,8 @@ class ParameterDefinition:
 class PublishWebServiceRequest:
     """`publishWebService`, `publishWebServiceVersion` and `patchWebServiceVersion`.
 
-    In a patch, a missing or null member keeps what is there and an empty list sets it to none.
+    In a patch, a missing or null member keeps what is there and an empty list sets it to none. `isolation` (ours) is
+    what separates calls: `namespace`, `reload` or `process`.
     """
 
     snapshot_id: str | None = None
@@ -166,11 +167,15 @@ class PublishWebServiceRequest:
     runtime_type: str | None = None
     init_code: str | None = None
     output_file_names: list[str] | None = None
+    isolation: str | None = None
 
 
 @dataclass(config=_CAMEL)
 class WebService:
-    """A published version. `code` and `init_code` are null for those who may not see them."""
+    """A published version. `code` and `init_code` are null for those who may not see them.
+
+    `isolation` (ours) is what separates its calls, `notes` (ours) what they may leave behind all the same.
+    """
 
     name: str
     version: str
@@ -187,6 +192,8 @@ class WebService:
     output_file_names: list[str] = field(default_factory=list)
     my_permission_on_service: str | None = None
     owner: str | None = None
+    isolation: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(config=_CAMEL)

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from jupyter_deployr.computenode import (
     CodeError,
     ComputeNode,
+    Isolation,
     LoadFailed,
     ServiceDefinition,
     ServicePool,
@@ -127,9 +128,11 @@ class Catalog:
                 output_files=(),
                 snapshot_id=None,
                 digest=None,
+                isolation=Isolation.NAMESPACE,
             )
             stored = await self._with_request(stored, principal, request)
             async with self._started(stored) as pool:
+                stored = replace(stored, notes=pool.notes)
                 await asyncio.to_thread(self._store.add, stored)
                 self._show(PublishedVersion(stored, pool))
         return stored
@@ -148,6 +151,7 @@ class Catalog:
                 self._show(PublishedVersion(stored, old.pool))
             else:
                 async with self._started(stored) as pool:
+                    stored = replace(stored, notes=pool.notes)
                     await asyncio.to_thread(self._store.replace, stored)
                     self._show(PublishedVersion(stored, pool))
                 self._close(old.pool)
@@ -204,7 +208,10 @@ class Catalog:
     ) -> StoredVersion:
         """`stored` with what the request gives. Raises BadRequest, NotFound for the snapshot."""
         changes: dict[str, object] = {}
-        for member in ("description", "code", "init_code", "operation_id"):
+        if request.isolation is not None and request.isolation not in list(Isolation):
+            kinds = ", ".join(Isolation)
+            raise BadRequest(f"The isolation {request.isolation!r} is none of {kinds}.", fields=["isolation"])
+        for member in ("description", "code", "init_code", "operation_id", "isolation"):
             given = getattr(request, member)
             if given is not None:
                 changes[member] = given
@@ -262,6 +269,7 @@ class Catalog:
             outputs=stored.outputs,
             output_files=stored.output_files,
             snapshot=None if stored.digest is None else str(self._snapshots.path(stored.digest)),
+            isolation=stored.isolation,
         )
 
 

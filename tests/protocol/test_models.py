@@ -45,7 +45,7 @@ PUBLISHED = {
             "initCode",
             "outputFileNames",
         ],
-        [],
+        ["isolation"],
     ),
     "WebService": (
         [

@@ -46,6 +46,8 @@ def test_a_published_version_is_listed_with_its_metadata(api: Api) -> None:
         "outputFileNames": [],
         "myPermissionOnService": "read/write",
         "owner": "admin",
+        "isolation": "namespace",
+        "notes": [],
     }
     assert _metadata(api, "Described")["code"] in [entry["code"] for entry in api.ok("GET", "/services")]
 

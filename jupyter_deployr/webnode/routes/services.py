@@ -40,6 +40,8 @@ def _as_seen_by(caller: Principal, stored: StoredVersion) -> WebService:
         output_file_names=list(stored.output_files),
         my_permission_on_service="read/write" if mine else "read only",
         owner=stored.published_by,
+        isolation=stored.isolation,
+        notes=list(stored.notes) if mine else [],
     )
 
 

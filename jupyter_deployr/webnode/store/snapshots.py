@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -13,7 +13,11 @@ from jupyter_deployr.webnode.store.tables import SnapshotRow
 
 @dataclass(frozen=True)
 class StoredSnapshot:
-    """A snapshot. `created` is epoch seconds, `size` bytes, `digest` names its blob."""
+    """A snapshot. `created` is epoch seconds, `size` bytes, `digest` names its blob.
+
+    `manifest` says what it came from (Python, platform, distributions), `largest` lists [name, bytes] of its largest
+    objects, `not_kept` [name, type, reason] of what it lacks.
+    """
 
     id: str
     name: str | None
@@ -21,7 +25,9 @@ class StoredSnapshot:
     created: float
     digest: str
     size: int
-    not_kept: list[Any]
+    not_kept: list[Any] = field(default_factory=list)
+    manifest: dict[str, Any] = field(default_factory=dict)
+    largest: list[Any] = field(default_factory=list)
 
 
 class SnapshotStore:
@@ -59,4 +65,4 @@ class SnapshotStore:
 
 
 def _stored(row: SnapshotRow) -> StoredSnapshot:
-    return StoredSnapshot(row.id, row.name, row.owner, row.created, row.digest, row.size, row.not_kept)
+    return StoredSnapshot(**{column.name: getattr(row, column.name) for column in fields(StoredSnapshot)})

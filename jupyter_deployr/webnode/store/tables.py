@@ -51,6 +51,8 @@ class SnapshotRow(Base):
     digest: Mapped[str] = mapped_column(String(64), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
     not_kept: Mapped[list[Any]]
+    manifest: Mapped[dict[str, Any]]
+    largest: Mapped[list[Any]]
 
 
 class VersionRow(Base):
@@ -73,3 +75,5 @@ class VersionRow(Base):
     output_files: Mapped[list[Any]]
     snapshot_id: Mapped[str | None] = mapped_column(String(36))
     digest: Mapped[str | None] = mapped_column(String(64), index=True)
+    isolation: Mapped[str] = mapped_column(String(16))
+    notes: Mapped[list[Any]]

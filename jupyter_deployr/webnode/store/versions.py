@@ -17,7 +17,7 @@ Parameters = tuple[tuple[str, str], ...]
 @dataclass(frozen=True)
 class StoredVersion:
     """A published version. Parameters are (name, canonical type); `created` is epoch seconds; `digest` names the blob
-    of its workspace, None for a version without one."""
+    of its workspace, None for a version without one; `notes` say what its calls may leave behind."""
 
     name: str
     version: str
@@ -32,6 +32,8 @@ class StoredVersion:
     output_files: tuple[str, ...]
     snapshot_id: str | None
     digest: str | None
+    isolation: str = "namespace"
+    notes: tuple[str, ...] = ()
 
 
 _COLUMNS = tuple(field.name for field in fields(StoredVersion))
@@ -49,6 +51,7 @@ def _stored(row: VersionRow) -> StoredVersion:
     values["inputs"] = tuple((name, kind) for name, kind in row.inputs)
     values["outputs"] = tuple((name, kind) for name, kind in row.outputs)
     values["output_files"] = tuple(row.output_files)
+    values["notes"] = tuple(row.notes)
     return StoredVersion(**values)
 
 

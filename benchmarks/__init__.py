@@ -1,0 +1,1 @@
+"""Side-by-side measurements. Reports, never part of the test run."""

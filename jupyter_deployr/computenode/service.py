@@ -1,0 +1,177 @@
+"""One service version, loaded into a worker process: its calls, and what puts the process back after each."""
+
+from __future__ import annotations
+
+import base64
+import linecache
+import sys
+import traceback
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_deployr.computenode.console import Console
+from jupyter_deployr.computenode.definition import CodeError, Isolation, ServiceDefinition, compile_code
+from jupyter_deployr.computenode.namespace import CallNamespace, foreseeable_leaks
+from jupyter_deployr.computenode.process_state import ProcessState
+from jupyter_deployr.computenode.snapshot import Snapshot, SnapshotError
+from jupyter_deployr.computenode.workdir import WorkingDirectory
+from jupyter_deployr.protocol.errors import BadRequest
+from jupyter_deployr.protocol.parameters import InputReader, OutputError, OutputWriter
+from jupyter_deployr.protocol.strict_json import write_json
+
+Answer = tuple[int, bytes]
+
+_MAX_MESSAGE = 10_000
+
+
+class LoadError(Exception):
+    """A version that can't be loaded: the reason, and the traceback of its own code if it has one."""
+
+    def __init__(self, message: str, traceback_text: str = "") -> None:
+        super().__init__(message)
+        self.traceback_text = traceback_text
+
+
+def error_message(error: BaseException) -> str:
+    """`NameError: name 'p' is not defined`, also for exceptions that can't be turned into text."""
+    try:
+        text = str(error)
+    except BaseException as worse:
+        text = f"(its text can't be shown: {type(worse).__name__})"
+    name = type(error).__name__
+    return (f"{name}: {text}" if text else name)[:_MAX_MESSAGE]
+
+
+class LoadedService:
+    """A version whose code is compiled and whose workspace is in memory."""
+
+    def __init__(self, definition: ServiceDefinition, directory: Path, pristine: Path) -> None:
+        """Load snapshot and files, and run the init code unless each call does. Raises LoadError."""
+        self._definition = definition
+        self._console = Console()
+        sys.stdout = sys.stderr = self._console
+        self._reader = InputReader(definition.inputs)
+        self._writer = OutputWriter(definition.outputs)
+        try:
+            self._code = _compiled(definition.code, definition.label)
+            self._init_code = _compiled(definition.init_code, f"{definition.label} (initCode)")
+            self._snapshot = None if definition.snapshot is None else Snapshot(Path(definition.snapshot))
+            if self._snapshot is not None:
+                self._snapshot.write_files(directory)
+            names = self._workspace()
+            if self._snapshot is not None:
+                self._snapshot.restore_random_states()
+        except (CodeError, SnapshotError) as error:
+            raise LoadError(str(error)) from error
+        if definition.isolation != Isolation.PROCESS:
+            self.run_init_code(names)
+        self._names = names
+        self._namespace = CallNamespace(names)
+        self._directory = WorkingDirectory(directory, pristine)
+        self._process = ProcessState(directory)
+        self._console.take()
+
+    @property
+    def notes(self) -> list[str]:
+        """What calls may leave behind although the version is isolated, where it can be seen coming."""
+        if self._definition.isolation != Isolation.NAMESPACE:
+            return []
+        return foreseeable_leaks(self._code, self._names)
+
+    def _workspace(self) -> dict[str, Any]:
+        """A new `__main__` with the snapshot's names in it. Raises SnapshotError."""
+        module = types.ModuleType("__main__")
+        sys.modules["__main__"] = module
+        names = vars(module)
+        names["__builtins__"] = __builtins__
+        if self._snapshot is not None:
+            self._snapshot.load_into(names)
+        return names
+
+    def run_init_code(self, names: dict[str, Any] | None = None) -> None:
+        """Run the init code in the version's names. Raises LoadError with its traceback."""
+        try:
+            exec(self._init_code, self._names if names is None else names)  # noqa: S102 - what a worker is for
+        except BaseException as error:
+            raise LoadError(f"The initCode failed: {error_message(error)}", _user_traceback(error)) from error
+
+    def call(self, body: bytes) -> Answer:
+        """Run the code once on the inputs in `body`; returns the HTTP status and body of the answer.
+
+        Nothing that `notes` or the docs don't name is left for the next call.
+        """
+        try:
+            inputs = self._reader.read(body)
+        except BadRequest as fault:
+            return fault.status, write_json(fault.body)
+        failure = ""
+        outputs: Mapping[str, Any] = {}
+        names = self._names
+        try:
+            if self._definition.isolation == Isolation.RELOAD:
+                names = self._workspace()
+                self.run_init_code(names)
+            names.update(inputs)
+            exec(self._code, names)  # noqa: S102 - what a worker is for
+            outputs = self._writer.write(names)
+        except (OutputError, LoadError) as error:
+            failure = str(error)
+        except BaseException as error:
+            failure = error_message(error)
+        answer = self._answer(failure, outputs)
+        self._restore()
+        return 200, answer
+
+    def _answer(self, failure: str, outputs: Mapping[str, Any]) -> bytes:
+        result = {
+            "success": not failure,
+            "errorMessage": failure,
+            "consoleOutput": self._console.take(),
+            "changedFiles": [],
+            "outputFiles": {},
+            "outputParameters": outputs,
+        }
+        touched = self._directory.touched()
+        if touched:
+            result["changedFiles"] = self._directory.changes()
+        if self._definition.output_files:
+            result["outputFiles"] = self._read_output_files()
+        try:
+            return write_json(result)
+        except Exception as error:
+            result |= {"success": False, "errorMessage": error_message(error), "outputParameters": {}}
+            return write_json(result)
+        finally:
+            if touched:
+                self._directory.reset()
+
+    def _read_output_files(self) -> dict[str, str | None]:
+        files: dict[str, str | None] = {}
+        for name in self._definition.output_files:
+            path = self._directory.path / name
+            # A link could name any file of the account.
+            regular = path.is_file() and not path.is_symlink()
+            files[name] = base64.b64encode(path.read_bytes()).decode("ascii") if regular else None
+        return files
+
+    def _restore(self) -> None:
+        self._namespace.restore()
+        self._process.restore()
+        if sys.stdout is not self._console or sys.stderr is not self._console:
+            sys.stdout = sys.stderr = self._console
+
+
+def _compiled(code: str, filename: str) -> types.CodeType:
+    linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+    compiled: types.CodeType = compile_code(code, filename)
+    return compiled
+
+
+def _user_traceback(error: BaseException) -> str:
+    """The traceback without the frames of this module."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))
