@@ -109,10 +109,13 @@ class ForkServer:
         self._ready = loop.create_future()
         loop.add_reader(ours.fileno(), self._on_message)
 
-    async def fork(self, role: str, arguments: Mapping[str, Any], channel: socket.socket) -> ForkedProcess:
+    async def fork(
+        self, role: str, arguments: Mapping[str, Any], channel: socket.socket, outbox: int | None = None
+    ) -> ForkedProcess:
         """Fork a process that runs `role` ("worker" or "kernel") with `channel` as its end of a socket pair.
 
-        `channel` is closed here. Raises Unavailable when no process can be had.
+        `outbox` is a descriptor that the process gets too. `channel` is closed here. Raises Unavailable when no process
+        can be had.
         """
         with channel:
             await self.start()
@@ -120,8 +123,9 @@ class ForkServer:
             reply: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             self._replies[self._serial] = reply
             message = {"id": self._serial, "role": role, "arguments": dict(arguments)}
+            descriptors = [channel.fileno(), *([] if outbox is None else [outbox])]
             assert self._control is not None
-            socket.send_fds(self._control, [json.dumps(message).encode()], [channel.fileno()])
+            socket.send_fds(self._control, [json.dumps(message).encode()], descriptors)
         pid = await reply
         process = ForkedProcess(self, pid)
         self._processes[pid] = process

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from jupyter_deployr.computenode.channel import FrameParser, Request, pack
+from jupyter_deployr.computenode.channel import RING, FrameParser, Request, pack
 from jupyter_deployr.computenode.definition import ServiceDefinition
 from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
+from jupyter_deployr.computenode.outbox import USABLE, Outbox
 from jupyter_deployr.protocol.errors import Unavailable, WorkerLost
 
 _log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ Answer = tuple[int, bytes]
 _IN_FLIGHT_MICROSECONDS = 2000
 _MAX_IN_FLIGHT = 64
 _LOAD_TIMEOUT_SECONDS = 120
-_JOIN_BELOW = 64 * 1024
+_LOOK_SECONDS = 0.002
 
 
 class LoadFailed(Exception):
@@ -51,11 +52,18 @@ class _Call:
 class _Worker(asyncio.Protocol):
     """The web node's end of one worker."""
 
-    def __init__(self, on_answer: Callable[[int], None], on_lost: Callable[[_Worker], None]) -> None:
+    def __init__(
+        self, on_answer: Callable[[int], None], on_lost: Callable[[_Worker], None], outbox: Outbox | None
+    ) -> None:
         self._on_answer = on_answer
         self._on_lost = on_lost
         self._parser = FrameParser()
         self._transport: asyncio.WriteTransport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[bytes] = []
+        self._outbox = outbox
+        self._left = FrameParser()
+        self._early: dict[int, tuple[int, int, bytes]] = {}
         self._sent = 0
         self._answered = 0
         self.in_flight: deque[_Call] = deque()
@@ -68,29 +76,65 @@ class _Worker(asyncio.Protocol):
 
     def send(self, call: _Call, code: int = Request.CALL) -> None:
         """Write one request; its answer arrives in `call`."""
-        assert self._transport is not None
-        header = pack(call.body, self._sent, code)
+        if not self._waiting:
+            # One write for all that is sent in this turn of the event loop.
+            self._loop.call_soon(self._flush)
+        self._waiting += (pack(call.body, self._sent, code), call.body)
         self._sent = (self._sent + 1) & 0xFFFFFFFF
         self.in_flight.append(call)
-        if len(call.body) < _JOIN_BELOW:
-            self._transport.write(header + call.body)
-        else:
-            self._transport.writelines((header, call.body))
+
+    def _flush(self) -> None:
+        assert self._transport is not None
+        waiting, self._waiting = self._waiting, []
+        self._transport.writelines(waiting)
 
     def data_received(self, data: bytes) -> None:
-        for sequence, code, microseconds, payload in self._parser.feed(data):
-            if sequence != self._answered or not self.in_flight:
-                # User code wrote into the channel: nothing that comes after can be trusted.
-                self.kill()
+        self.look()
+        for frame in self._parser.feed(data):
+            if frame[1] == RING:
+                continue
+            if not self._answer(*frame):
                 return
-            self._answered = (self._answered + 1) & 0xFFFFFFFF
-            call = self.in_flight.popleft()
-            if not call.answer.done():
-                call.answer.set_result((code, payload))
-            if self.loaded:
-                self._on_answer(microseconds)
+
+    def look(self) -> None:
+        """Take the replies that lie in the outbox."""
+        if self._outbox is None:
+            return
+        left = self._outbox.take()
+        if left:
+            for frame in self._left.feed(left):
+                if not self._answer(*frame):
+                    return
+
+    def _answer(self, sequence: int, code: int, microseconds: int, payload: bytes) -> bool:
+        """Resolve a call with its reply; False when it is no reply to a call that is out."""
+        ahead = (sequence - self._answered) & 0xFFFFFFFF
+        if ahead >= len(self.in_flight):
+            # User code wrote into the channel: nothing that comes after can be trusted.
+            self.kill()
+            return False
+        if ahead:
+            # The one before it came over the other way, and is still to be read.
+            self._early[sequence] = code, microseconds, payload
+            return True
+        self._resolve(code, microseconds, payload)
+        while self._early and (early := self._early.pop(self._answered, None)):
+            self._resolve(*early)
+        return True
+
+    def _resolve(self, code: int, microseconds: int, payload: bytes) -> None:
+        self._answered = (self._answered + 1) & 0xFFFFFFFF
+        call = self.in_flight.popleft()
+        if not call.answer.done():
+            call.answer.set_result((code, payload))
+        if self.loaded:
+            self._on_answer(microseconds)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.look()
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None
         self._on_lost(self)
 
     def close(self) -> None:
@@ -127,6 +171,7 @@ class ServicePool:
         self._closing = False
         self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.TimerHandle | None = None
         self.notes: tuple[str, ...] = ()
 
     # ------------------------------------------------------------------------------------------------- calls
@@ -138,6 +183,7 @@ class ServicePool:
         worker = self._free_worker()
         if worker is not None and not self._queue:
             worker.send(call)
+            self._watch()
         elif len(self._queue) >= self._max_queue:
             answer.set_exception(
                 Unavailable(f"{len(self._queue)} calls of {self.definition.label} are waiting already.")
@@ -172,6 +218,19 @@ class ServicePool:
             call = self._queue.popleft()
             if not call.answer.done():
                 worker.send(call)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look into the outboxes now and then while calls are out: a reply may wait there behind a long call."""
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._watching = None
+        for worker in list(self._workers):
+            worker.look()
+        if any(worker.in_flight for worker in self._workers):
+            self._watch()
 
     # ----------------------------------------------------------------------------------------------- workers
 
@@ -221,16 +280,24 @@ class ServicePool:
         work.mkdir(parents=True)
         pristine.mkdir()
         ours, theirs = socket.socketpair()
+        descriptor = Outbox.create() if USABLE else None
+        outbox = None if descriptor is None else Outbox(descriptor)
         loop = asyncio.get_running_loop()
+        places = {"directory": str(work), "pristine": str(pristine)}
         try:
-            process = await self._zygote.fork("worker", {"directory": str(work), "pristine": str(pristine)}, theirs)
+            process = await self._zygote.fork("worker", places, theirs, descriptor)
         except BaseException:
             ours.close()
             shutil.rmtree(directory, ignore_errors=True)
             raise
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
         process.ended.add_done_callback(lambda _: loop.run_in_executor(None, _remove, directory))
         ours.setblocking(False)
-        _, worker = await loop.create_unix_connection(lambda: _Worker(self._on_answer, self._on_lost), sock=ours)
+        _, worker = await loop.create_unix_connection(
+            lambda: _Worker(self._on_answer, self._on_lost, outbox), sock=ours
+        )
         worker.process = process
         load = _Call(json.dumps(self.definition.to_json()).encode(), loop.create_future())
         worker.send(load, Request.LOAD)

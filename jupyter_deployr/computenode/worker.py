@@ -19,6 +19,7 @@ import numpy as np
 from jupyter_deployr.computenode.channel import Request, WorkerEnd
 from jupyter_deployr.computenode.definition import Isolation, ServiceDefinition
 from jupyter_deployr.computenode.one_shot import in_child
+from jupyter_deployr.computenode.outbox import Outbox
 from jupyter_deployr.computenode.service import Answer, LoadedService, LoadError, error_message
 from jupyter_deployr.protocol.strict_json import write_json
 
@@ -27,7 +28,8 @@ def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:
     """What a fork for a worker runs: load the version that the first frame names, then answer calls."""
     reseed()
     sys.path.insert(0, "")
-    end = WorkerEnd(channel)
+    end = WorkerEnd(channel, _outbox(arguments["outbox"]))
+    give_way()
     call: Callable[[bytes], Answer] = _not_loaded
     for sequence, code, payload in end.frames():
         began = time.perf_counter_ns()
@@ -40,6 +42,21 @@ def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:
             status, answer = call(payload)
         end.reply(answer, sequence, status, (time.perf_counter_ns() - began) // 1000)
     os._exit(0)
+
+
+def _outbox(descriptor: int | None) -> Outbox | None:
+    if descriptor is None:
+        return None
+    outbox = Outbox(descriptor)
+    os.close(descriptor)
+    return outbox
+
+
+def give_way() -> None:
+    """Be scheduled as what computes, not as what waits: a call that arrives then doesn't take the processor from the
+    web node that is handing out more of them."""
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def reseed() -> None:

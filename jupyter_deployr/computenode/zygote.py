@@ -156,7 +156,7 @@ class Zygote:
             for standard in (0, 1, 2):
                 os.dup2(null, standard)
             os.close(null)
-            arguments = request["arguments"]
+            arguments = {**request["arguments"], "outbox": descriptors[1] if len(descriptors) > 1 else None}
             os.chdir(arguments["directory"])
             gc.enable()
             _role(request["role"])(channel, arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import ipaddress
 import logging
 import signal
@@ -24,6 +25,7 @@ from jupyter_deployr.webnode.application import Application
 from jupyter_deployr.webnode.auth import PASSWORD_VARIABLE, LocalAccounts, Tokens, TokenSigner, WeakPassword
 from jupyter_deployr.webnode.catalog import Catalog
 from jupyter_deployr.webnode.context import WebNode
+from jupyter_deployr.webnode.joined_writes import JoinedWritesProtocol
 from jupyter_deployr.webnode.live_sessions import LiveSessions
 from jupyter_deployr.webnode.settings import Settings
 from jupyter_deployr.webnode.snapshots import SnapshotLibrary
@@ -62,7 +64,7 @@ async def _serve(settings: Settings) -> None:
             server = _Server(
                 uvicorn.Config(
                     Application(node),
-                    http="auto",
+                    http=JoinedWritesProtocol,
                     ws="none",
                     lifespan="off",
                     log_config=None,
@@ -87,6 +89,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What is here now stays: a collection need not look through it while calls wait.
+        gc.collect()
+        gc.freeze()
         write_record(self._data_dir, self._url, __version__)
         print(f"DeployR server ready at {self._url}", flush=True)
 

@@ -1,0 +1,49 @@
+"""uvicorn's HTTP protocol, writing to each connection once per turn of the event loop.
+
+uvicorn writes the head and the body of a response one after the other, and uvloop sends each at once: two system calls
+and two packets where one will do. Measured, that is a sixth of the time that a call of a service costs the web node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class _JoinedWrites:
+    """A transport that gathers what is written during one turn of the loop; all else is the transport's own."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send `data` at the end of this turn."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        waiting = self._waiting
+        if waiting:
+            self._waiting = []
+            self._transport.write(b"".join(waiting))
+
+
+class JoinedWritesProtocol(HttpToolsProtocol):
+    """What uvicorn runs for each connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        joined = _JoinedWrites(cast(asyncio.Transport, transport), self.loop)
+        super().connection_made(cast(asyncio.Transport, joined))
