@@ -24,6 +24,9 @@ from jupyter_deployr.protocol.strict_json import write_json
 Answer = tuple[int, bytes]
 
 _MAX_MESSAGE = 10_000
+_PLAIN_ANSWER = (
+    b'{"success":true,"errorMessage":"","consoleOutput":"","changedFiles":[],"outputFiles":{},"outputParameters":'
+)
 
 
 class LoadError(Exception):
@@ -69,8 +72,12 @@ class LoadedService:
             self.run_init_code(names)
         self._names = names
         self._namespace = CallNamespace(names)
-        self._directory = WorkingDirectory(directory, pristine)
+        in_children = definition.isolation == Isolation.PROCESS
+        self._directory = WorkingDirectory(directory, pristine, watched=not in_children)
         self._process = ProcessState(directory)
+        self._output_files = definition.output_files
+        self._touched = False
+        self._reloads = definition.isolation == Isolation.RELOAD
         self._console.take()
 
     @property
@@ -100,7 +107,7 @@ class LoadedService:
     def call(self, body: bytes) -> Answer:
         """Run the code once on the inputs in `body`; returns the HTTP status and body of the answer.
 
-        Nothing that `notes` or the docs don't name is left for the next call.
+        With `restore` after it, nothing that `notes` or the docs don't name is left for the next call.
         """
         try:
             inputs = self._reader.read(body)
@@ -110,7 +117,7 @@ class LoadedService:
         outputs: Mapping[str, Any] = {}
         names = self._names
         try:
-            if self._definition.isolation == Isolation.RELOAD:
+            if self._reloads:
                 names = self._workspace()
                 self.run_init_code(names)
             names.update(inputs)
@@ -120,47 +127,51 @@ class LoadedService:
             failure = str(error)
         except BaseException as error:
             failure = error_message(error)
-        answer = self._answer(failure, outputs)
-        self._restore()
-        return 200, answer
+        try:
+            return 200, self._answer(failure, outputs)
+        except Exception as error:
+            return 200, self._answer(error_message(error), {})
 
     def _answer(self, failure: str, outputs: Mapping[str, Any]) -> bytes:
-        result = {
-            "success": not failure,
-            "errorMessage": failure,
-            "consoleOutput": self._console.take(),
-            "changedFiles": [],
-            "outputFiles": {},
-            "outputParameters": outputs,
-        }
-        touched = self._directory.touched()
-        if touched:
-            result["changedFiles"] = self._directory.changes()
-        if self._definition.output_files:
-            result["outputFiles"] = self._read_output_files()
-        try:
-            return write_json(result)
-        except Exception as error:
-            result |= {"success": False, "errorMessage": error_message(error), "outputParameters": {}}
-            return write_json(result)
-        finally:
-            if touched:
-                self._directory.reset()
+        console = self._console.take()
+        self._touched = self._touched or self._directory.touched()
+        if not (failure or console or self._touched or self._output_files):
+            # What most calls answer, without building the rest each time.
+            return _PLAIN_ANSWER + write_json(outputs) + b"}"
+        return write_json(
+            {
+                "success": not failure,
+                "errorMessage": failure,
+                "consoleOutput": console,
+                "changedFiles": self._directory.changes() if self._touched else [],
+                "outputFiles": self._read_output_files(),
+                "outputParameters": outputs,
+            }
+        )
 
     def _read_output_files(self) -> dict[str, str | None]:
         files: dict[str, str | None] = {}
-        for name in self._definition.output_files:
+        for name in self._output_files:
             path = self._directory.path / name
             # A link could name any file of the account.
             regular = path.is_file() and not path.is_symlink()
             files[name] = base64.b64encode(path.read_bytes()).decode("ascii") if regular else None
         return files
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Put everything back for the next call; after the answer is out, so that nobody waits for it."""
+        if self._touched:
+            self.restore_files()
         self._namespace.restore()
         self._process.restore()
         if sys.stdout is not self._console or sys.stderr is not self._console:
             sys.stdout = sys.stderr = self._console
+
+    def restore_files(self) -> None:
+        """Put the working directory back if it was touched."""
+        if self._touched or self._directory.touched():
+            self._touched = False
+            self._directory.reset()
 
 
 def _compiled(code: str, filename: str) -> types.CodeType:

@@ -36,8 +36,12 @@ def changed_files(before: _State, after: _State) -> list[str]:
 class WorkingDirectory:
     """The current directory of a worker, put back to what it was after a call that touched it."""
 
-    def __init__(self, directory: Path, pristine: Path) -> None:
-        """`pristine` is a directory of its own that keeps a copy of what `directory` holds now."""
+    def __init__(self, directory: Path, pristine: Path, *, watched: bool = True) -> None:
+        """`pristine` is a directory of its own that keeps a copy of what `directory` holds now.
+
+        Without being `watched`, it is scanned at each look: where several processes look, a notice reaches only one.
+        """
+        self._watched = watched
         self.path = directory
         self._pristine = pristine
         shutil.copytree(directory, pristine, symlinks=True, dirs_exist_ok=True)
@@ -45,7 +49,7 @@ class WorkingDirectory:
         self._watch()
 
     def _watch(self) -> None:
-        self._notices = _inotify(self.path)
+        self._notices = _inotify(self.path) if self._watched else None
         self._before = file_states(self.path)
 
     def touched(self) -> bool:

@@ -10,9 +10,9 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,17 +30,18 @@ def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:
     sys.path.insert(0, "")
     end = WorkerEnd(channel, _outbox(arguments["outbox"]))
     give_way()
-    call: Callable[[bytes], Answer] = _not_loaded
+    version: _Version = _NotLoaded()
     for sequence, code, payload in end.frames():
         began = time.perf_counter_ns()
         if code == Request.LOAD:
             definition = ServiceDefinition.from_json(json.loads(payload))
-            (status, answer), call = _loaded(definition, Path(arguments["directory"]), Path(arguments["pristine"]))
+            (status, answer), version = _loaded(definition, Path(arguments["directory"]), Path(arguments["pristine"]))
             gc.collect()
             gc.freeze()
         else:
-            status, answer = call(payload)
+            status, answer = version.call(payload)
         end.reply(answer, sequence, status, (time.perf_counter_ns() - began) // 1000)
+        version.restore()
     os._exit(0)
 
 
@@ -65,22 +66,50 @@ def reseed() -> None:
     np.random.seed()
 
 
-def _not_loaded(_: bytes) -> Answer:
-    raise AssertionError("a call before the version was loaded")
+class _Version(Protocol):
+    """What a worker needs of the version that it holds."""
+
+    def call(self, body: bytes) -> Answer: ...
+
+    def restore(self) -> None: ...
 
 
-def _loaded(definition: ServiceDefinition, directory: Path, pristine: Path) -> tuple[Answer, Callable[[bytes], Answer]]:
+class _NotLoaded:
+    """Before the version is there, or when it couldn't be loaded."""
+
+    def call(self, body: bytes) -> Answer:
+        raise AssertionError("a call before the version was loaded")
+
+    def restore(self) -> None:
+        """Nothing to put back."""
+
+
+class _OneShot:
+    """A version each of whose calls has a process of its own."""
+
+    def __init__(self, service: LoadedService) -> None:
+        self._service = service
+
+    def call(self, body: bytes) -> Answer:
+        return in_child(lambda: _init_and_call(self._service, body))
+
+    def restore(self) -> None:
+        """Nothing happened in this process, but the files are everybody's."""
+        self._service.restore_files()
+
+
+def _loaded(definition: ServiceDefinition, directory: Path, pristine: Path) -> tuple[Answer, _Version]:
     """Load the version; returns the answer to the load request, and what answers its calls."""
     try:
         service = LoadedService(definition, directory, pristine)
         if definition.isolation != Isolation.PROCESS:
-            return (200, write_json({"notes": service.notes})), service.call
+            return (200, write_json({"notes": service.notes})), service
         # The init code would spoil this process as a template for the calls', so it is tried in one of them.
-        return in_child(lambda: _init_only(service)), lambda body: in_child(lambda: _init_and_call(service, body))
+        return in_child(lambda: _init_only(service)), _OneShot(service)
     except LoadError as error:
-        return (400, _reason(str(error), error.traceback_text)), _not_loaded
+        return (400, _reason(str(error), error.traceback_text)), _NotLoaded()
     except Exception as error:
-        return (500, _reason(error_message(error), traceback.format_exc())), _not_loaded
+        return (500, _reason(error_message(error), traceback.format_exc())), _NotLoaded()
 
 
 def _init_only(service: LoadedService) -> Answer:

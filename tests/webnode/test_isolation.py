@@ -1,0 +1,152 @@
+"""What a call may leave behind for the next one, by kind of leak and by the version's isolation."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api import Api, definitions
+
+SESSION = """
+import os, random, signal, sys, threading, warnings, locale, types
+import numpy as np
+numbers = [1]; alias = numbers; nested = {"deep": [numbers]}
+def default(items=numbers): return items
+def outer():
+    captured = [1]
+    def inner(): return captured
+    return inner
+closure = outer()
+count = 0
+class Box: pass
+box = Box(); box.items = [1]
+array = np.zeros(3)
+large = list(range(2000))
+open("kept.txt", "w").write("original")
+"""
+
+# what a call looks at, and how it changes it: kind of leak -> (look, change)
+LEAKS = {
+    "a rebound global": ("count", "count = 5"),
+    "a new name": ("'fresh' in globals()", "fresh = 1"),
+    "a deleted name": ("'numbers' in globals()", "del numbers"),
+    "a list seen through aliases": ("[alias, nested['deep'][0]]", "numbers.append(2)"),
+    "a nested dict": ("sorted(nested)", "nested['new'] = 1"),
+    "a default argument": ("default()", "default().append(2)"),
+    "a closure": ("closure()", "closure().append(2)"),
+    "the working directory": ("os.path.basename(os.getcwd())", "os.chdir('/')"),
+    "a file written": ("os.path.exists('made.txt')", "open('made.txt', 'w').write('x')"),
+    "a file overwritten in place": ("open('kept.txt').read()", "open('kept.txt', 'r+').write('X')"),
+    "the environment": ("os.environ.get('LEAK')", "os.environ['LEAK'] = '1'"),
+    "random's state": ("random.getstate()[1][-1] == start_random", "random.random()"),
+    "numpy's state": ("int(np.random.get_state()[2]) == start_numpy", "np.random.normal()"),
+    "warning filters": ("len(warnings.filters)", "warnings.simplefilter('ignore')"),
+    "the locale": ("locale.setlocale(locale.LC_ALL)", "locale.setlocale(locale.LC_ALL, 'C')"),
+    "the umask": ("oct(os.umask(os.umask(0)))", "os.umask(0o077)"),
+    "a signal handler": ("signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL", "signal.signal(10, signal.SIG_IGN)"),
+    "sys.path": ("'/leak' in sys.path", "sys.path.append('/leak')"),
+    "numpy's error settings": ("np.geterr()['divide']", "np.seterr(divide='ignore')"),
+    "standard output": ("type(sys.stdout).__name__", "sys.stdout = open(os.devnull, 'w')"),
+    "an attribute of an object": ("box.items", "box.items.append(2)"),
+    "an array changed in place": ("array.tolist()", "array[0] = 1"),
+    "a large container": ("len(large)", "large.append(1)"),
+    "a module's attribute": ("getattr(os, 'leak', None)", "os.leak = 1"),
+    "an open file kept by a module": ("hasattr(types, 'leak')", "types.leak = open('kept.txt')"),
+    "a background thread": (
+        "threading.active_count()",
+        "threading.Thread(target=threading.Event().wait, daemon=True).start()",
+    ),
+}  # fmt: skip
+
+OBJECTS = {"an attribute of an object", "an array changed in place", "a large container"}
+PROCESS_WIDE = {"a module's attribute", "an open file kept by a module", "a background thread"}
+NOT_UNDONE = {"namespace": OBJECTS | PROCESS_WIDE, "reload": PROCESS_WIDE, "process": set()}
+
+
+@pytest.fixture(scope="module")
+def snapshot(api: Api) -> str:
+    return api.snapshot(SESSION)
+
+
+@pytest.fixture(scope="module")
+def services(api: Api, snapshot: str) -> dict[str, str]:
+    """One service per isolation: it looks at every leak, or causes the one that its input names."""
+    looks = ", ".join(f"{what!r}: repr({look})" for what, (look, _) in LEAKS.items())
+    changes = "\n".join(f"if leak == {what!r}:\n    {change}" for what, (_, change) in LEAKS.items())
+    code = f"seen = str({{{looks}}}[look]) if look else ''\n{changes}\n"
+    init = "start_random = random.getstate()[1][-1]; start_numpy = int(np.random.get_state()[2])"
+    return {
+        isolation: api.publish(
+            f"Isolation-{isolation}",
+            code,
+            snapshotId=snapshot,
+            initCode=init,
+            isolation=isolation,
+            inputParameterDefinitions=definitions(look="character", leak="character"),
+            outputParameterDefinitions=definitions(seen="character"),
+        )
+        for isolation in NOT_UNDONE
+    }
+
+
+@pytest.mark.parametrize("isolation", NOT_UNDONE)
+@pytest.mark.parametrize("what", LEAKS)
+def test_leaks(api: Api, services: dict[str, str], isolation: str, what: str) -> None:
+    path = services[isolation]
+    # Version by version a fresh pool: what isn't undone must not be seen by the next test.
+    api.ok("PATCH", f"/services/Isolation-{isolation}/V1.0", json={"initCode": f"{_init(what)}"})
+    before = api.consume(path, look=what, leak="")
+    assert before["success"], before["errorMessage"]
+    seen = set()
+    for _ in range(8):
+        changed = api.consume(path, look="", leak=what)
+        assert changed["success"], changed["errorMessage"]
+        seen.add(api.consume(path, look=what, leak="")["outputParameters"]["seen"])
+    undone = seen == {before["outputParameters"]["seen"]}
+    assert undone == (what not in NOT_UNDONE[isolation])
+
+
+def _init(what: str) -> str:
+    return f"start_random = random.getstate()[1][-1]; start_numpy = int(np.random.get_state()[2])  # {what}"
+
+
+def test_random_numbers_are_the_snapshots(api: Api) -> None:
+    session = api.session()
+    api.execute(session, "import random, numpy as np\nrandom.seed(7); np.random.seed(7)")
+    drawn = "[random.random(), float(np.random.random())]"
+    made = api.ok("POST", f"/sessions/{session}/snapshot", 201, json={})["snapshotId"]
+    expected = api.execute(session, f"x = {drawn}", outputs=["x"])["outputParameters"][0]["value"]
+    path = api.publish("Seeded", f"x = {drawn}", snapshotId=made, outputParameterDefinitions=definitions(x="vector"))
+    assert [api.consume(path)["outputParameters"]["x"] for _ in range(4)] == [expected] * 4
+
+
+def test_what_may_stay_is_noted_where_it_can_be_seen_coming(api: Api, snapshot: str) -> None:
+    members = {"snapshotId": snapshot, "outputParameterDefinitions": definitions(y="vector")}
+    api.publish("Noted", "def use(): return array\ny = [len(large), box.items[0], use()[0], count]", **members)
+    (service,) = api.ok("GET", "/services/Noted/V1.0")
+    text = " ".join(service["notes"])
+    assert all(name in text for name in ("large (2,000 elements)", "box (Box)", "array (ndarray)"))
+    assert "count" not in text
+    api.ok("PATCH", "/services/Noted/V1.0", json={"isolation": "process"})
+    (service,) = api.ok("GET", "/services/Noted/V1.0")
+    assert (service["isolation"], service["notes"]) == ("process", [])
+
+
+def test_an_unknown_isolation(api: Api) -> None:
+    fault = api.error("POST", "/services/Unknown/V1.0", 400, json={"code": "x = 1", "isolation": "vm"})
+    assert "namespace, reload, process" in fault["message"]
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [("import os; os._exit(5)", "exit code 5"), ("import ctypes; ctypes.string_at(0)", "signal 11")]
+)
+def test_a_call_in_a_process_of_its_own_may_die(api: Api, code: str, how: str) -> None:
+    name = f"OneShot-{how.replace(' ', '-')}"
+    path = api.publish(name, code, isolation="process")
+    for _ in range(2):
+        assert how in api.error("POST", path, 502, json={})["message"]
+
+
+def test_init_code_that_fails_is_refused_in_every_isolation(api: Api) -> None:
+    for isolation in NOT_UNDONE:
+        body = {"code": "x = 1", "initCode": "1 / 0", "isolation": isolation}
+        assert "ZeroDivisionError" in api.error("POST", "/services/BadInit/V1.0", 400, json=body)["message"]
