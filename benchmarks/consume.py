@@ -1,4 +1,4 @@
-"""The same Iris service from this project and from a hand-written FastAPI app, measured side by side.
+"""The same Iris service from this project and from hand-written FastAPI apps, measured side by side.
 
     python -m benchmarks.consume [--rounds 5] [--seconds 5] [--connections 32]
 
@@ -52,8 +52,11 @@ def compare(rounds: int, seconds: float, connections: int) -> None:
         directory = Path(scratch)
         model = iris.train(directory)
         ours = servers.enter_context(iris.published(model, directory))
-        peer = servers.enter_context(iris.by_hand(model))
-        sides = [ours, peer]
+        peers = [
+            servers.enter_context(iris.by_hand(model, "fastapi_iris", "FastAPI by hand")),
+            servers.enter_context(iris.by_hand(model, "fastapi_tuned", "FastAPI, tuned")),
+        ]
+        sides = [ours, *peers]
         for side in sides:
             side.check()
         print(f"{connections} connections, {rounds} rounds of {seconds:g} s a side, after one to warm up\n")
@@ -72,7 +75,8 @@ def compare(rounds: int, seconds: float, connections: int) -> None:
                     measured[side.name].append(result)
         for side in sides:
             side.check()
-    print(table(measured[ours.name], measured[peer.name], (ours.name, peer.name)))
+    for peer in peers:
+        print(table(measured[ours.name], measured[peer.name], (ours.name, peer.name)), end="\n\n")
 
 
 def table(ours: Sequence[Measured], peer: Sequence[Measured], names: tuple[str, str]) -> str:

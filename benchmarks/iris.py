@@ -108,10 +108,10 @@ def published(model: Path, directory: Path) -> Iterator[Side]:
 
 
 @contextmanager
-def by_hand(model: Path) -> Iterator[Side]:
-    """The FastAPI app of `benchmarks.peers.fastapi_iris` under uvicorn."""
+def by_hand(model: Path, module: str, name: str) -> Iterator[Side]:
+    """The FastAPI app in a module of `benchmarks.peers` under uvicorn."""
     secret = secrets.token_hex(32)
-    command = ["-m", "uvicorn", "benchmarks.peers.fastapi_iris:app", "--port=0", f"--workers={PEER_WORKERS}"]
+    command = ["-m", "uvicorn", f"benchmarks.peers.{module}:app", "--port=0", f"--workers={PEER_WORKERS}"]
     command += ["--loop=uvloop", "--http=httptools", "--no-access-log"]
     address: list[str] = []
     workers: list[str] = []
@@ -126,4 +126,4 @@ def by_hand(model: Path) -> Iterator[Side]:
     claims = {"sub": "admin", "exp": datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=8)}
     token = jwt.encode(claims, secret, algorithm="HS256")
     with running(command, {"IRIS_SECRET": secret, "IRIS_MODEL": str(model)}, ready) as url:
-        yield Side("FastAPI by hand", url + PATH, f"Bearer {token}")
+        yield Side(name, url + PATH, f"Bearer {token}")

@@ -31,7 +31,7 @@ class Console(io.StringIO):
             text = self.getvalue()
             self.seek(0)
             self.truncate()
-        if os.fstat(self._native).st_size:
+        if os.lseek(self._native, 0, os.SEEK_END):
             text += self._take_native()
         if len(text) > _MAX_CHARACTERS:
             text = text[:_MAX_CHARACTERS] + _CUT.format(limit=_MAX_CHARACTERS)

@@ -1,19 +1,20 @@
 """What a call may change about its process and the next call must not see.
 
 Undone: the working directory, the environment, the random states of `random` and numpy, warning filters, the locale,
-the umask, signal handlers and the interval timer, `sys.path`, `sys.argv`, `sys.stdin` and numpy's error settings. Each
-is looked at after every call in a fraction of a microsecond, and put back only where it differs.
+the umask, signal handlers and the interval timer, `sys.path`, `sys.argv` and `sys.stdin`. Each is looked at after every
+call in a fraction of a microsecond, and put back only where it differs.
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found] # signal's own functions wrap answers in enums: ten times slower
+# The modules below `locale` and `signal`: theirs convert and wrap, at ten times the cost.
+import _locale
+import _signal  # type: ignore[import-not-found]
 import ctypes
 import locale
 import os
 import random
 import signal
-import struct
 import sys
 import warnings
 from collections.abc import Callable
@@ -35,7 +36,7 @@ _SIGNALS = tuple(
         signal.SIGPIPE,
     )
 )
-_MERSENNE = struct.Struct("<i624I")
+_MERSENNE_WORDS = 624
 
 
 class ProcessState:
@@ -51,11 +52,10 @@ class ProcessState:
         self._locale = locale.setlocale(locale.LC_ALL)
         self._umask = os.umask(0o077)
         os.umask(self._umask)
-        self._signals = [_signal.getsignal(number) for number in _SIGNALS]
+        self._signals = list(map(_signal.getsignal, _SIGNALS))
         self._path = list(sys.path)
         self._argv = list(sys.argv)
         self._stdin = sys.stdin
-        self._numpy_errors = np.geterr()
         self._random_changed = _watch_random()
         self._random = random.getstate()
         self._numpy_changed = _watch_numpy()
@@ -71,11 +71,11 @@ class ProcessState:
         if warnings.filters != self._warnings:
             warnings.filters[:] = self._warnings  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]
-        if locale.setlocale(locale.LC_ALL) != self._locale:
+        if _locale.setlocale(locale.LC_ALL, None) != self._locale:
             locale.setlocale(locale.LC_ALL, self._locale)
         os.umask(self._umask)
         _signal.setitimer(_signal.ITIMER_REAL, 0)
-        if [_signal.getsignal(number) for number in _SIGNALS] != self._signals:
+        if list(map(_signal.getsignal, _SIGNALS)) != self._signals:
             for number, handler in zip(_SIGNALS, self._signals, strict=True):
                 _signal.signal(number, handler)
         if sys.path != self._path:
@@ -84,8 +84,6 @@ class ProcessState:
             sys.argv[:] = self._argv
         if sys.stdin is not self._stdin:
             sys.stdin = self._stdin
-        if np.geterr() != self._numpy_errors:
-            np.seterr(**self._numpy_errors)
         if self._random_changed():
             random.setstate(self._random)
         if self._numpy_changed():
@@ -99,26 +97,31 @@ class ProcessState:
 
 
 def _watch_random() -> Callable[[], bool]:
-    """Whether `random`'s global generator has moved: a comparison of its memory, which copying its state would cost
-    ten times as much; where the memory isn't laid out as known, its state is compared."""
+    """Whether `random`'s global generator has moved.
+
+    Each draw moves its position in its words, and each new set of words has another first one, so these two are looked
+    at in memory: copying the whole state would cost ten times as much. Where the memory isn't laid out as known, the
+    state is compared.
+    """
     generator: Any = random._inst
     state = random.getstate()
-    memory = (ctypes.c_char * _MERSENNE.size).from_address(id(generator) + object.__basicsize__)
-    position, *words = _MERSENNE.unpack(memory.raw)
-    if (*words, position) != state[1]:
+    address = id(generator) + object.__basicsize__
+    position, first = ctypes.c_int32.from_address(address), ctypes.c_uint32.from_address(address + 4)
+    if (first.value, position.value) != (state[1][0], state[1][-1]):
         return lambda: random.getstate() != state
-    before, gauss = memory.raw, generator.gauss_next
-    return lambda: memory.raw != before or generator.gauss_next != gauss
+    before = position.value, first.value, generator.gauss_next
+    return lambda: (position.value, first.value, generator.gauss_next) != before
 
 
 def _watch_numpy() -> Callable[[], bool]:
-    """Whether numpy's global generator has moved, or has been replaced."""
-    generator = np.random.mtrand._rand
-    bits = generator._bit_generator
+    """Whether numpy's global generator has moved, looked at as `random`'s is."""
+    bits = np.random.mtrand._rand._bit_generator
     legacy: Any = np.random.get_state()
     if type(bits).__name__ != "MT19937" or legacy[3]:
         # With a normal number in stock, drawing it changes nothing in the generator's memory.
         return lambda: True
-    memory = (ctypes.c_char * _MERSENNE.size).from_address(bits.ctypes.state_address)
-    before = memory.raw
-    return lambda: memory.raw != before or np.random.mtrand._rand is not generator
+    address = bits.ctypes.state_address
+    first = ctypes.c_uint32.from_address(address)
+    position = ctypes.c_int32.from_address(address + _MERSENNE_WORDS * 4)
+    before = position.value, first.value
+    return lambda: (position.value, first.value) != before

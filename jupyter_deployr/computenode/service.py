@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextvars
 import linecache
 import sys
 import traceback
@@ -76,6 +77,7 @@ class LoadedService:
         self._directory = WorkingDirectory(directory, pristine, watched=not in_children)
         self._process = ProcessState(directory)
         self._output_files = definition.output_files
+        self._context = contextvars.copy_context()
         self._touched = False
         self._reloads = definition.isolation == Isolation.RELOAD
         self._console.take()
@@ -121,7 +123,8 @@ class LoadedService:
                 names = self._workspace()
                 self.run_init_code(names)
             names.update(inputs)
-            exec(self._code, names)  # noqa: S102 - what a worker is for
+            # A copy of the context: numpy's error settings, decimal's and other context variables end with the call.
+            self._context.copy().run(exec, self._code, names)
             outputs = self._writer.write(names)
         except (OutputError, LoadError) as error:
             failure = str(error)

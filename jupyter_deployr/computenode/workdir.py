@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import shutil
 import sys
+import termios
 from pathlib import Path
 
 _IN_MODIFY, _IN_ATTRIB, _IN_CLOSE_WRITE, _IN_MOVED, _IN_CREATE, _IN_DELETE = 0x2, 0x4, 0x8, 0xC0, 0x100, 0x200
@@ -42,6 +44,7 @@ class WorkingDirectory:
         Without being `watched`, it is scanned at each look: where several processes look, a notice reaches only one.
         """
         self._watched = watched
+        self._waiting = bytearray(4)
         self.path = directory
         self._pristine = pristine
         shutil.copytree(directory, pristine, symlinks=True, dirs_exist_ok=True)
@@ -56,10 +59,9 @@ class WorkingDirectory:
         """Whether anything in the directory changed since the last look."""
         if self._notices is None:
             return file_states(self.path) != self._before
-        try:
-            return bool(os.read(self._notices, 65536))
-        except BlockingIOError:
-            return False
+        # How many bytes of notices wait; they are dropped with the watch when the directory is reset.
+        fcntl.ioctl(self._notices, termios.FIONREAD, self._waiting)
+        return any(self._waiting)
 
     def changes(self) -> list[str]:
         """Names of files made or changed since the directory was last as it should be."""
