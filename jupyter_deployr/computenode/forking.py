@@ -37,7 +37,12 @@ def compute_environment(passed: Sequence[str], threads: int) -> dict[str, str]:
 
 
 class ForkedProcess:
-    """A process forked from the zygote. `ended` resolves to its exit code, negative for a signal."""
+    """A process forked from the zygote.
+
+    `ended` resolves to its exit code, negative for a signal; `orphaned` is true when it ended because the zygote did.
+    """
+
+    orphaned = False
 
     def __init__(self, server: ForkServer, pid: int) -> None:
         self._server = server
@@ -187,10 +192,7 @@ class ForkServer:
             if not reply.done():
                 reply.set_exception(failure)
         self._replies.clear()
-        for process in self._processes.values():
-            if not process.ended.done():
-                process.ended.set_result(-signal.SIGKILL)
-        self._processes.clear()
+        self._end_all()
         self._early_exits.clear()
         if self._zygote is not None:
             _log.error("the zygote ended (%s)", describe_exit(self._zygote.wait()))
@@ -205,7 +207,11 @@ class ForkServer:
         self._ready = None
         zygote = self._zygote
         await asyncio.get_running_loop().run_in_executor(None, zygote.wait)
+        self._end_all()
+
+    def _end_all(self) -> None:
         for process in self._processes.values():
+            process.orphaned = True
             if not process.ended.done():
                 process.ended.set_result(-signal.SIGKILL)
         self._processes.clear()

@@ -299,6 +299,9 @@ class ServicePool:
             lambda: _Worker(self._on_answer, self._on_lost, outbox), sock=ours
         )
         worker.process = process
+        # What died with the zygote is let go of at once, so that no call is sent there. Otherwise the channel ends by
+        # itself, behind the last replies in it.
+        process.ended.add_done_callback(lambda _: worker.close() if process.orphaned else None)
         load = _Call(json.dumps(self.definition.to_json()).encode(), loop.create_future())
         worker.send(load, Request.LOAD)
         try:

@@ -64,7 +64,7 @@ PUBLISHED = {
             "outputFileNames",
             "myPermissionOnService",
         ],
-        ["owner"],
+        ["owner", "isolation", "notes"],
     ),
     "WebServiceResult": (
         ["success", "errorMessage", "consoleOutput", "changedFiles", "outputFiles", "outputParameters"],
