@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +29,39 @@ class DatabaseTooNew(Exception):
 
 
 class Database:
-    """Opens the database at `url` and brings its tables up to date. Raises DatabaseTooNew."""
+    """Opens the database at `url` and brings its tables up to date, after a backup if they are older.
+
+    Raises DatabaseTooNew.
+    """
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
-        self._migrate(url)
+        self._migrate()
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
 
-    def _migrate(self, url: str) -> None:
+    def _migrate(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self._engine.begin() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
-            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+            scripts = ScriptDirectory.from_config(config)
+            known = {script.revision for script in scripts.walk_revisions()}
             if found is not None and found not in known:
                 raise DatabaseTooNew(
                     f"the database is at revision {found}, which this version doesn't know: a newer one wrote it"
                 )
+            if found is not None and found != scripts.get_current_head():
+                self._back_up(found)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _back_up(self, revision: str) -> None:
+        """Copy an SQLite database aside before it is migrated; other databases are their operators' to back up."""
+        path = self._engine.url.database
+        if self._engine.dialect.name == "sqlite" and path:
+            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(f"{path}.{revision}")) as copy:
+                source.backup(copy)
+            _log.warning("the database was at revision %s; it is kept as it was in %s.%s", revision, path, revision)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
