@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from jupyter_core.application import JupyterApp
-from traitlets import Bool, Int, List, TraitError, Unicode
-from traitlets.config.loader import ConfigFileNotFound
+from traitlets import Bool, Int, List, Unicode
 
 from jupyter_deployr import __version__
 from jupyter_deployr.protocol.errors import DeployRError
 from jupyter_deployr.protocol.places import DEFAULT_PORT, default_data_dir
+
+_HELP = frozenset({"h", "help", "help-all", "version", "V"})
 
 
 def _fail(reason: object) -> NoReturn:
@@ -38,12 +39,35 @@ class _Command(JupyterApp):
         return Path(self.data_dir).expanduser().resolve() if self.data_dir else default_data_dir().resolve()
 
     def initialize(self, argv: list[str] | None = None) -> None:
+        given = sys.argv[1:] if argv is None else argv
+        if not (given and given[0] in self.subcommands):
+            self._refuse_unknown(given)
         try:
             super().initialize(argv)
-            if self.config_file and not Path(self.config_file).is_file():
-                raise ConfigFileNotFound(f"{self.config_file} is not a file")
-        except (TraitError, ConfigFileNotFound, OSError, SyntaxError, ValueError) as error:
-            _fail(error)
+        except Exception as error:
+            # A configuration file is Python and may fail in any way.
+            _fail(f"{self.config_file}: {type(error).__name__}: {error}" if self.config_file else error)
+        if self.config_file and not Path(self.config_file).is_file():
+            _fail(f"the configuration file {self.config_file} is not there")
+        if self.extra_args and self.subapp is None:
+            _fail(f"unexpected argument {self.extra_args[0]!r}; see --help")
+
+    def _refuse_unknown(self, given: list[str]) -> None:
+        """A misspelt option would otherwise be dropped, and another server started than the one that was meant."""
+        for word in given:
+            name = word.lstrip("-").partition("=")[0]
+            if word.startswith("-") and not self._is_option(name):
+                _fail(f"unknown option {word.partition('=')[0]}; see --help")
+
+    def _is_option(self, name: str) -> bool:
+        if name in self.aliases or name in self.flags or name in _HELP or name.isdigit():
+            return True
+        owner, dot, trait = name.partition(".")
+        return bool(dot) and any(
+            kind.__name__ == owner and kind.class_traits().get(trait)
+            for kind in type(self).mro()
+            if hasattr(kind, "class_traits")
+        )
 
 
 class ServeApp(_Command):

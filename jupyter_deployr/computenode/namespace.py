@@ -1,12 +1,14 @@
 """The namespace that a version's code runs in, put back after each call to what it was before it.
 
-What is undone: new names, rebound and deleted names, and changes to the lists, dicts and sets that names, closures,
-default arguments and function attributes reach, restored *in place*, so that every alias sees it. Containers of more
-than `OPAQUE_ABOVE` elements and all other objects are left as a call leaves them.
+What is undone: new names, rebound and deleted names, and changes to the lists, dicts, sets and containers of
+`collections` that names, closures, default arguments and function attributes reach, restored *in place*, so that every
+alias sees it. Containers of more than `OPAQUE_ABOVE` elements and all other objects, subclasses of containers among
+them, are left as a call leaves them.
 """
 
 from __future__ import annotations
 
+import collections
 import enum
 import functools
 import operator
@@ -18,6 +20,9 @@ from typing import Any
 import numpy as np
 
 OPAQUE_ABOVE = 1000
+
+_MAPPINGS = frozenset({dict, collections.Counter, collections.OrderedDict, collections.defaultdict})
+_UNDONE = frozenset({list, collections.deque, set, tuple, *_MAPPINGS})
 
 _is = operator.is_
 _Saved = list[tuple[Any, Any]]
@@ -45,14 +50,14 @@ class CallNamespace:
             kind = type(value)
             if kind is types.FunctionType:
                 todo += _reached_by(value)
-            elif kind in (list, dict, set, tuple):
+            elif kind in _UNDONE:
                 if len(value) > OPAQUE_ABOVE:
                     continue
-                if kind is list:
-                    self._lists.append((value, value.copy()))
+                if kind is list or kind is collections.deque:
+                    self._lists.append((value, list(value)))
                     todo += value
-                elif kind is dict:
-                    self._dicts.append((value, value.copy()))
+                elif kind in _MAPPINGS:
+                    self._dicts.append((value, dict(value)))
                     todo += value.values()
                 elif kind is set:
                     self._sets.append((value, value.copy()))
@@ -71,7 +76,8 @@ class CallNamespace:
             names.update(saved)
         for container, copy in self._lists:
             if len(container) != len(copy) or not all(map(_is, container, copy)):
-                container[:] = copy
+                container.clear()
+                container.extend(copy)
         for container, copy in self._dicts:
             if len(container) != len(copy) or not (
                 all(map(_is, container, copy)) and all(map(_is, container.values(), copy.values()))
@@ -90,9 +96,9 @@ def foreseeable_leaks(code: types.CodeType, names: dict[str, Any]) -> list[str]:
     opaque: list[str] = []
     for name in sorted(_names_used(code, names)):
         value = names[name]
-        if isinstance(value, (list, dict, set, tuple)) and len(value) > OPAQUE_ABOVE:
+        if type(value) in _UNDONE and len(value) > OPAQUE_ABOVE:
             large.append(f"{name} ({len(value):,} elements)")
-        elif not isinstance(value, (*_UNDONE, *_IMMUTABLE)):
+        elif type(value) not in _UNDONE and not isinstance(value, _IMMUTABLE):
             opaque.append(f"{name} ({type(value).__name__})")
     notes = []
     if large:
@@ -104,7 +110,6 @@ def foreseeable_leaks(code: types.CodeType, names: dict[str, Any]) -> list[str]:
     return notes
 
 
-_UNDONE = (list, dict, set, tuple)
 _IMMUTABLE = (
     type(None), bool, int, float, complex, str, bytes, frozenset, range, type, types.ModuleType, types.FunctionType,
     types.BuiltinFunctionType, re.Pattern, functools.partial, enum.Enum, np.generic, np.ufunc,

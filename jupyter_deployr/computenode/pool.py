@@ -84,9 +84,9 @@ class _Worker(asyncio.Protocol):
         self.in_flight.append(call)
 
     def _flush(self) -> None:
-        assert self._transport is not None
         waiting, self._waiting = self._waiting, []
-        self._transport.writelines(waiting)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(waiting)
 
     def data_received(self, data: bytes) -> None:
         self.look()

@@ -104,7 +104,8 @@ class LoadedService:
         try:
             exec(self._init_code, self._names if names is None else names)  # noqa: S102 - what a worker is for
         except BaseException as error:
-            raise LoadError(f"The initCode failed: {error_message(error)}", _user_traceback(error)) from error
+            line = _line_of(error, self._init_code.co_filename)
+            raise LoadError(f"The initCode failed{line}: {error_message(error)}", _user_traceback(error)) from error
 
     def call(self, body: bytes) -> Answer:
         """Run the code once on the inputs in `body`; returns the HTTP status and body of the answer.
@@ -181,6 +182,12 @@ def _compiled(code: str, filename: str) -> types.CodeType:
     linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
     compiled: types.CodeType = compile_code(code, filename)
     return compiled
+
+
+def _line_of(error: BaseException, filename: str) -> str:
+    """Where in that code the error came from, as ` in line 3`; nothing when it came from elsewhere."""
+    lines = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == filename]
+    return f" in line {lines[-1]}" if lines else ""
 
 
 def _user_traceback(error: BaseException) -> str:

@@ -7,6 +7,7 @@ import logging
 from fastapi import FastAPI
 
 from jupyter_deployr import __version__
+from jupyter_deployr.protocol.errors import BadRequest
 from jupyter_deployr.webnode import error_bodies
 from jupyter_deployr.webnode.asgi import Receive, Scope, Send
 from jupyter_deployr.webnode.body_limit import limited
@@ -42,8 +43,10 @@ class Application:
                 message = {**message, "headers": [*message["headers"], (REQUEST_ID, request_id)]}
             await send(message)
 
+        slash = b"%2f" in scope["raw_path"].lower()
+        app = error_bodies.answer(BadRequest("A name or id can't contain a slash.")) if slash else self._management
         try:
-            await self._management(scope, limited(receive, self._max_body_bytes), send_with_id)
+            await app(scope, limited(receive, self._max_body_bytes), send_with_id)
         except Exception:
             # Starlette has answered with an Error body and raises once more for the server to log.
             _log.exception("request %s failed", request_id.decode())

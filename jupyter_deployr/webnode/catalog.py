@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -29,6 +30,8 @@ from jupyter_deployr.webnode.auth import Principal
 from jupyter_deployr.webnode.names import check_name, consume_path
 from jupyter_deployr.webnode.snapshots import SnapshotLibrary
 from jupyter_deployr.webnode.store import Parameters, StoredVersion, VersionStore
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,10 @@ class Catalog:
             self._show(PublishedVersion(stored, self._node.service(self._definition(stored))))
 
     async def close(self) -> None:
-        """Let running calls end, then end all workers."""
-        pools = [published.pool.close() for published in self._versions.values()]
-        await asyncio.gather(*pools, *self._closing)
+        """End all workers at once: calls have been drained by now."""
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*(published.pool.close(0) for published in self._versions.values()))
 
     # ----------------------------------------------------------------------------------------------- look-up
 
@@ -254,8 +258,10 @@ class Catalog:
                 yield pool
             except LoadFailed as failure:
                 await pool.close()
-                detail = f"\n{failure.traceback_text}" if failure.traceback_text else ""
-                raise BadRequest(f"{stored.name} {stored.version} can't be loaded: {failure}{detail}") from None
+                if failure.traceback_text:
+                    _log.info("%s %s can't be loaded:\n%s", stored.name, stored.version, failure.traceback_text)
+                reason = " ".join(str(failure).split())
+                raise BadRequest(f"{stored.name} {stored.version} can't be loaded: {reason}") from None
             except BaseException:
                 await pool.close()
                 raise
@@ -287,7 +293,7 @@ def _parameters(definitions: Sequence[ParameterDefinition], member: str) -> Para
             name = check_parameter_name(definition.name)
             kind = canonical_type(definition.type)
         except BadRequest as fault:
-            raise BadRequest(f"{fault} ({member})", fields=[member]) from None
+            raise BadRequest(f"{member}: {fault}", fields=[member]) from None
         if name in parameters:
             raise BadRequest(f"The parameter {name!r} is defined twice.", fields=[member])
         parameters[name] = kind

@@ -29,10 +29,12 @@ _log = logging.getLogger(__name__)
 _TYPE = (b"content-type", b"application/json")
 
 
-def _failed(failure: Exception, request_id: str) -> tuple[int, bytes]:
+def _failed(failure: BaseException, request_id: str) -> tuple[int, bytes]:
     """Status and Error body of whatever went wrong."""
     if isinstance(failure, DeployRError):
         error = failure
+    elif isinstance(failure, asyncio.CancelledError):
+        error = Unavailable("The server is stopping.")
     elif isinstance(failure, LoadFailed):
         error = Unavailable(f"The version can't be started: {failure}")
     else:
@@ -55,7 +57,7 @@ class Consume:
             status, body = await self._answer(scope, receive)
         except ClientGone:
             return
-        except Exception as failure:
+        except (Exception, asyncio.CancelledError) as failure:
             status, body = _failed(failure, request_id.decode())
         headers = [_TYPE, (b"content-length", b"%d" % len(body)), (REQUEST_ID, request_id)]
         if status == 401:

@@ -36,6 +36,10 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         return answer(_from_validation(error.errors()))
 
+    @app.exception_handler(UnicodeEncodeError)
+    async def no_text(_: Request, __: UnicodeEncodeError) -> JSONResponse:
+        return answer(BadRequest("The request holds half a surrogate pair, which is no text."))
+
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
         kind = BY_STATUS.get(error.status_code, ServerFault)

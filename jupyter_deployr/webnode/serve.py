@@ -8,6 +8,7 @@ import errno
 import gc
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
@@ -50,6 +51,8 @@ class CannotStart(Exception):
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises CannotStart."""
+    # Nothing that is kept is for other accounts, wherever the data directory is and whoever made it.
+    os.umask(0o077)
     if sys.platform == "win32":
         asyncio.run(_serve(settings))
     else:
@@ -169,7 +172,7 @@ async def _web_node(settings: Settings, listener: socket.socket) -> AsyncIterato
         database = await asyncio.to_thread(_open_database, settings)
         accounts = LocalAccounts(AccountStore(database))
         await asyncio.to_thread(_prepare_admin, accounts, data, _is_loopback(listener))
-        tokens = Tokens(TokenFamilyStore(database), accounts, TokenSigner(data / "signing-key.pem"), settings)
+        tokens = Tokens(TokenFamilyStore(database), accounts, _signer(data / "signing-key.pem"), settings)
         versions = VersionStore(database)
         snapshots = SnapshotLibrary(SnapshotStore(database), versions, Blobs(data / "blobs"), compute)
         await snapshots.collect()
@@ -201,6 +204,13 @@ def _open_database(settings: Settings) -> Database:
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise CannotStart(f"the database can't be opened: {reason}") from error
+
+
+def _signer(path: Path) -> TokenSigner:
+    try:
+        return TokenSigner(path)
+    except (ValueError, OSError) as error:
+        raise CannotStart(f"the signing key {path} can't be used: {error}".splitlines()[0]) from None
 
 
 def _prepare_admin(accounts: LocalAccounts, data: Path, loopback: bool) -> None:

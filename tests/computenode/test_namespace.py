@@ -24,10 +24,16 @@ closure = outer()
 default.attribute = [1]
 count = 0
 removed = "here"
+import collections
+counter = collections.Counter("aab")
+ordered = collections.OrderedDict(a=1, b=[2])
+default_dict = collections.defaultdict(list, a=[1])
+queue = collections.deque([1, 2], maxlen=3)
 """
 
 LOOK = """
-seen = repr([numbers, alias, nested, default(), keyword(), closure(), default.attribute, count, removed,
+seen = repr([counter, list(ordered.items()), default_dict, queue])
+seen += repr([numbers, alias, nested, default(), keyword(), closure(), default.attribute, count, removed,
              alias is numbers, nested["list"] is numbers, default() is numbers, keyword() is nested])
 """
 
@@ -55,6 +61,14 @@ CHANGES = [
     "numbers.append(numbers)",
     "first = nested.pop('list'); nested['list'] = first",
     "globals().clear()",
+    "counter['new'] += 1",
+    "counter.clear()",
+    "ordered.move_to_end('a')",
+    "ordered['b'].append(3); ordered['c'] = 1",
+    "default_dict['read']",
+    "default_dict['a'].append(1)",
+    "queue.append(3); queue.append(4)",
+    "queue.rotate()",
 ]
 
 

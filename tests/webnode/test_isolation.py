@@ -120,11 +120,14 @@ def test_random_numbers_are_the_snapshots(api: Api) -> None:
 
 
 def test_what_may_stay_is_noted_where_it_can_be_seen_coming(api: Api, snapshot: str) -> None:
-    members = {"snapshotId": snapshot, "outputParameterDefinitions": definitions(y="vector")}
-    api.publish("Noted", "def use(): return array\ny = [len(large), box.items[0], use()[0], count]", **members)
+    mine = "class Mine(list): pass\nmine = Mine()\n"
+    members = {"snapshotId": snapshot, "initCode": mine, "outputParameterDefinitions": definitions(y="vector")}
+    api.publish(
+        "Noted", "def use(): return array\ny = [len(mine), len(large), box.items[0], use()[0], count]", **members
+    )
     (service,) = api.ok("GET", "/services/Noted/V1.0")
     text = " ".join(service["notes"])
-    assert all(name in text for name in ("large (2,000 elements)", "box (Box)", "array (ndarray)"))
+    assert all(name in text for name in ("large (2,000 elements)", "box (Box)", "array (ndarray)", "mine (Mine)"))
     assert "count" not in text
     api.ok("PATCH", "/services/Noted/V1.0", json={"isolation": "process"})
     (service,) = api.ok("GET", "/services/Noted/V1.0")

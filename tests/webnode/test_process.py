@@ -103,6 +103,23 @@ def test_sigterm_lets_a_running_call_end(start_server: Start, tmp_path: Path) ->
     assert answers[0].json()["outputParameters"] == {"x": 1}
 
 
+def test_a_call_that_does_not_end_is_cut_off_after_the_drain(start_server: Start, tmp_path: Path) -> None:
+    server = start_server("--ServeApp.drain_seconds=1")
+    api = Api(server)
+    begun = tmp_path / "begun"
+    path = api.publish("Endless", f"open({str(begun)!r}, 'w').close()\nwhile True: pass")
+    answers: list[requests.Response] = []
+    caller = threading.Thread(target=lambda: answers.append(api.send("POST", path, json={})))
+    caller.start()
+    while not begun.exists():
+        assert caller.is_alive()
+    server.process.send_signal(signal.SIGTERM)
+    # Far below the half minute that a pool would otherwise wait for its calls.
+    assert server.process.wait(15) == 0
+    caller.join(10)
+    assert answers[0].status_code == 503
+
+
 def test_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -127,6 +144,10 @@ def test_refuses_a_data_directory_in_use(start_server: Start, tmp_path: Path) ->
         (["--port", "70000"], "70000 is not a port number"),
         (["--port", "many"], "many"),
         (["--ip", "203.0.113.7", "--port", "0"], "203.0.113.7:0 can't be used"),
+        (["--datadir", "elsewhere"], "unknown option --datadir"),
+        (["--datadir=elsewhere"], "unknown option --datadir"),
+        (["--ServeApp.prt=5"], "unknown option --ServeApp.prt"),
+        (["extra", "--port", "0"], "unexpected argument 'extra'"),
     ],
 )
 def test_refuses_what_it_cannot_use(tmp_path: Path, arguments: list[str], reason: str) -> None:
@@ -137,8 +158,23 @@ def test_refuses_a_config_file_that_is_missing_or_broken(tmp_path: Path) -> None
     missing = tmp_path / "missing.py"
     assert "missing.py" in _refused(tmp_path, "--config", str(missing))
     broken = tmp_path / "broken.py"
-    broken.write_text("c.ServeApp.port = = 1\n")
-    assert "broken.py" in _refused(tmp_path, "--config", str(broken))
+    for content in ("c.ServeApp.port = = 1\n", "c.ServeApp.port = prot\n", "raise RuntimeError('no')\n"):
+        broken.write_text(content)
+        assert "broken.py" in _refused(tmp_path, "--config", str(broken))
+
+
+def test_refuses_a_damaged_signing_key(tmp_path: Path) -> None:
+    (tmp_path / "deployr").mkdir()
+    (tmp_path / "deployr" / "signing-key.pem").write_text("junk")
+    assert "signing-key.pem" in _refused(tmp_path, "--port", "0")
+
+
+def test_nothing_is_readable_by_others_in_a_directory_that_was_there(start_server: Start, tmp_path: Path) -> None:
+    (tmp_path / "deployr").mkdir(mode=0o755)
+    server = start_server()
+    publish_iris(Api(server))
+    open_to_others = [path for path in server.data_dir.rglob("*") if path.lstat().st_mode & 0o077]
+    assert open_to_others == []
 
 
 def test_reads_its_config_file(start_server: Start, tmp_path: Path) -> None:

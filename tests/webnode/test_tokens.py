@@ -65,6 +65,8 @@ def test_login_answers_with_a_pair_of_tokens(server: ServerProcess) -> None:
         ({"username": "admin"}, 400),
         ({"username": "admin", "password": 7}, 400),
         ([], 400),
+        ({"username": "admin", "password": "\ud800"}, 400),
+        ({"username": "\ud800", "password": "x"}, 400),
     ],
 )
 def test_login_refuses(api: Api, credentials: object, status: int) -> None:
