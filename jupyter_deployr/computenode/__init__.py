@@ -4,6 +4,7 @@ The names below are all that the web node uses.
 """
 
 from jupyter_deployr.computenode.definition import CodeError, Isolation, ServiceDefinition, compile_code
+from jupyter_deployr.computenode.fail_points import fail_point
 from jupyter_deployr.computenode.node import ComputeNode, ComputeSettings, LocalComputeNode
 from jupyter_deployr.computenode.pool import LoadFailed, ServicePool
 from jupyter_deployr.computenode.sessions import Execution, Session
@@ -24,4 +25,5 @@ __all__ = [
     "Snapshot",
     "SnapshotError",
     "compile_code",
+    "fail_point",
 ]
