@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
-from jupyter_deployr.client.calls import Caller, Headers, as_model, path
+from jupyter_deployr.client.batches import BatchOperations
+from jupyter_deployr.client.calls import Caller, Headers, as_body, as_model, path
+from jupyter_deployr.client.compute import ComputeOperations
+from jupyter_deployr.client.inputs import inputs_as_json
 from jupyter_deployr.client.tokens import TokenKeeper
 from jupyter_deployr.client.transport import Timeouts, Transport
-from jupyter_deployr.protocol.errors import InvalidInputs
+from jupyter_deployr.protocol.errors import from_response
 from jupyter_deployr.protocol.models import (
     AccessTokenResponse,
     CreateSessionRequest,
@@ -19,20 +22,21 @@ from jupyter_deployr.protocol.models import (
     CreateSnapshotResponse,
     ExecuteRequest,
     ExecuteResponse,
+    LoadSnapshotResponse,
     LoginRequest,
     PublishWebServiceRequest,
     RenewTokenRequest,
     Session,
     Snapshot,
+    SnapshotProgress,
     StatusResponse,
     WebService,
     WebServiceResult,
     to_wire,
 )
-from jupyter_deployr.protocol.strict_json import write_json_with_nan
 
 
-class DeployRClient:
+class DeployRClient(BatchOperations, ComputeOperations):
     """Speaks to one DeployR server. May be used from several threads at once.
 
     After `login` the client keeps the token pair in memory, sends the access token with every operation and renews it
@@ -47,7 +51,8 @@ class DeployRClient:
         """`base_url` is the server's address, such as `http://localhost:12800`."""
         self._transport = Transport(base_url, timeouts or Timeouts())
         self._tokens = TokenKeeper(lambda refresh_token: self._renew(RenewTokenRequest(refresh_token), None))
-        self._call = Caller(self._transport, self._tokens).call
+        self._caller = Caller(self._transport, self._tokens)
+        self._call = self._caller.call
 
     @property
     def base_url(self) -> str:
@@ -156,28 +161,55 @@ class DeployRClient:
         id: str,  # noqa: A002
         create_snapshot_request: CreateSnapshotRequest,
         headers: Headers = None,
+        *,
+        on_progress: Callable[[SnapshotProgress], None] | None = None,
     ) -> CreateSnapshotResponse:
         """`CreateSnapshot`: save the workspace and the working directory's files of session `id`.
 
-        `not_kept` of the answer names what could not be saved. Raises NotFound, Gone, StorageFull.
+        `not_kept` of the answer names what could not be saved. `on_progress` is called some times a second while a
+        large one is saved. Raises NotFound, Gone, StorageFull, BadRequest (an unknown name in `only` or `drop`; with
+        `strict`, something that can't be kept), Conflict (interrupted).
         """
-        timeout = self.timeouts.execution
         target = path("sessions", id, "snapshot")
-        return self._call(
-            CreateSnapshotResponse, "POST", target, headers, model=create_snapshot_request, timeout=timeout
+        body = as_body(create_snapshot_request)
+
+        def send(sent: dict[str, str]) -> CreateSnapshotResponse:
+            document: Any = None
+            for document in self._transport.lines(
+                "POST", target, body=body, headers=sent, timeout=self.timeouts.execution
+            ):
+                if "written" in document and on_progress is not None:
+                    on_progress(as_model(SnapshotProgress, document))
+            if "exceptionType" in document:
+                raise from_response(document["code"], document)
+            return as_model(CreateSnapshotResponse, document)
+
+        return self._caller.with_token(headers, send)
+
+    def get_snapshot_content(self, id: str, target: BinaryIO, headers: Headers = None) -> int:  # noqa: A002
+        """`GetSnapshotContent`: write snapshot `id` as a zip to the file `target`; returns its bytes.
+
+        In it are workspace.dill (for `dill.load`: a dict of names and values), manifest.json, and the files of the
+        working directory below files/. Raises NotFound, BadRequest (made by another Python), StorageFull.
+        """
+        source = path("snapshots", id)
+        return self._caller.with_token(
+            headers,
+            lambda sent: self._transport.download(source, target, headers=sent, timeout=self.timeouts.execution),
         )
 
     def list_snapshots(self, headers: Headers = None) -> list[Snapshot]:
         """`ListSnapshots`: the caller's snapshots."""
         return self._call(list[Snapshot], "GET", "/snapshots", headers)
 
-    def load_snapshot(self, id: str, snapshot_id: str, headers: Headers = None) -> None:  # noqa: A002
+    def load_snapshot(self, id: str, snapshot_id: str, headers: Headers = None) -> LoadSnapshotResponse:  # noqa: A002
         """`LoadSnapshot`: put a snapshot's variables and files into session `id`, over those of the same names.
 
-        Raises NotFound (no such session or snapshot), Gone.
+        The answer says how the server's packages differ from those that the snapshot was made with. Raises NotFound
+        (no such session or snapshot), Gone, BadRequest (it can't be loaded by the server's Python).
         """
         target = path("sessions", id, "loadsnapshot", snapshot_id)
-        self._call(object, "POST", target, headers, timeout=self.timeouts.execution)
+        return self._call(LoadSnapshotResponse, "POST", target, headers, timeout=self.timeouts.execution)
 
     def delete_snapshot(self, id: str, headers: Headers = None) -> str:  # noqa: A002
         """`DeleteSnapshot`: delete snapshot `id`; versions published from it keep their own copy. Raises NotFound."""
@@ -233,29 +265,17 @@ class DeployRClient:
         """`GetWebServiceSwagger`: the Swagger 2.0 document of one version. Raises NotFound."""
         return self._call(dict[str, Any], "GET", path("api", name, version, "swagger.json"), headers)
 
+    def get_web_service_open_api(self, name: str, version: str, headers: Headers = None) -> dict[str, Any]:
+        """`GetWebServiceOpenApi`: the OpenAPI 3.1 document of one version. Raises NotFound."""
+        return self._call(dict[str, Any], "GET", path("api", name, version, "openapi.json"), headers)
+
     def consume(self, name: str, version: str, inputs: Mapping[str, Any], headers: Headers = None) -> WebServiceResult:
         """`ConsumeWebService`: call a service. `inputs` maps names to JSON values, numpy arrays or pandas objects.
 
         Code that raises is no error here: `success` is false then. Raises InvalidInputs (names every input at fault),
         NotFound, WorkerLost, TimedOut, Unavailable.
         """
-        body = _inputs_as_json(inputs)
+        body = inputs_as_json(inputs)
         return self._call(
             WebServiceResult, "POST", path("api", name, version), headers, body=body, timeout=self.timeouts.call
         )
-
-
-def _inputs_as_json(inputs: Mapping[str, Any]) -> bytes:
-    try:
-        return write_json_with_nan(dict(inputs))
-    except TypeError:
-        faults = dict(_unwritable(inputs))
-        raise InvalidInputs("; ".join(faults.values()) + ".", fields=faults) from None
-
-
-def _unwritable(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in inputs.items():
-        try:
-            write_json_with_nan(value)
-        except TypeError as refusal:
-            yield name, f"{name}: {refusal}"

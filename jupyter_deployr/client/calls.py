@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -46,24 +46,26 @@ class Caller:
         timeout: float | None = None,
     ) -> Answer:
         """The answer as `kind`. `model` is the request's body, or `body` its JSON."""
-        own = dict(headers or {})
         data = as_body(model) if model is not None else body
-
-        def send(token: str | None) -> Answer:
-            sent = own if token is None else {**own, "Authorization": f"Bearer {token}"}
-            return as_model(
+        return self.with_token(
+            headers,
+            lambda sent: as_model(
                 kind, self._transport.send(method, path, body=data, query=query, headers=sent, timeout=timeout)
-            )
+            ),
+        )
 
+    def with_token(self, headers: Headers, send: Callable[[dict[str, str]], Answer]) -> Answer:
+        """What `send` returns for the headers to send; it is called again with a renewed token if need be."""
+        own = dict(headers or {})
         named = any(name.lower() == "authorization" for name in own)
         token = None if named else self._tokens.access_token()
         if token is None:
-            return send(None)
+            return send(own)
         try:
-            return send(token)
+            return send({**own, "Authorization": f"Bearer {token}"})
         except Unauthorized:
             renewed = self._tokens.access_token_after(token)
-        return send(renewed)
+        return send({**own, "Authorization": f"Bearer {renewed}"} if renewed else own)
 
 
 def as_body(model: Any) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import orjson
@@ -22,6 +22,8 @@ _DEFAULT_HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": f"jupyter_deployr/{__version__}",
 }
+
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,82 @@ class Transport:
         `timeout` is in seconds (default `timeouts.answer`). Raises the protocol's error for any other answer,
         ServerUnreachable when none comes, UnexpectedResponse when it isn't JSON.
         """
+        return self._document(self._request(method, path, body, query, headers, timeout))
+
+    def lines(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Any]:
+        """The decoded JSON of each line of a successful answer, as they come; of a plain one, its one document.
+
+        Raises as `send`; `timeout` counts for each line.
+        """
+        accepting = {**(headers or {}), "Accept": "application/x-ndjson, application/json"}
+        response = self._request(method, path, body, None, accepting, timeout, stream=True)
+        with response:
+            if not response.headers.get("Content-Type", "").startswith("application/x-ndjson"):
+                yield self._document(response)
+                return
+            for line in self._pieces(response, response.iter_lines()):
+                yield self._line(line)
+
+    def download(
+        self,
+        path: str,
+        target: BinaryIO,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Write the bytes of a successful answer to `target`, piece by piece; returns how many. Raises as `send`."""
+        written = 0
+        with self._request("GET", path, None, None, headers, timeout, stream=True) as response:
+            if not response.ok or 300 <= response.status_code < 400:
+                self._document(response)
+            for piece in self._pieces(response, response.iter_content(_PIECE)):
+                written += target.write(piece)
+        return written
+
+    def _line(self, line: bytes) -> Any:
+        try:
+            return orjson.loads(line)
+        except orjson.JSONDecodeError:
+            raise UnexpectedResponse(f"{self.base_url} answered with a line that is not JSON.") from None
+
+    def _pieces(self, response: requests.Response, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """What comes in, with a broken connection as this project's error."""
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration:
+                return
+            except requests.RequestException as fault:
+                broken = f"The answer of {self.base_url} broke off ({_reason(fault)})."
+            else:
+                yield piece
+                continue
+            raise ServerUnreachable(broken, request_id=response.headers.get("X-Request-Id"))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        timeout: float | None,
+        *,
+        stream: bool = False,
+    ) -> requests.Response:
+        """Any answer. Raises ServerUnreachable when none comes."""
         seconds = self.timeouts.answer if timeout is None else timeout
         try:
-            response = self._session.request(
+            return self._session.request(
                 method,
                 self.base_url + path,
                 data=body,
@@ -118,11 +193,10 @@ class Transport:
                 allow_redirects=False,
                 proxies=self._proxies,
                 auth=_no_netrc,
+                stream=stream,
             )
         except requests.RequestException as fault:
             unreachable = self._unreachable(fault, seconds)
-        else:
-            return self._document(response)
         # Raised out here because the fault holds the request with its token, and a context would drag it along.
         raise unreachable
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import socket
+import sys
+import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +16,9 @@ from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from jupyter_deployr.computenode import snapshot
+from jupyter_deployr.computenode.local_modules import files_written
+from jupyter_deployr.computenode.saving import Progress, Refused, Selection, UnknownNames, save
+from jupyter_deployr.computenode.snapshot import Snapshot, SnapshotError
 from jupyter_deployr.computenode.workdir import changed_files, file_states
 from jupyter_deployr.computenode.worker import reseed
 from jupyter_deployr.protocol.strict_json import write_json
@@ -23,9 +27,13 @@ READY = b"ready"
 # Names of the messages and the metadata member that this kernel adds to Jupyter's.
 SAVE = "deployr_save_request"
 LOAD = "deployr_load_request"
+PROGRESS = "deployr_save_progress"
 EXTRAS = "deployr"
+# The exit code of a kernel that can no longer answer.
+BROKEN = 70
 
 _STREAM_FLUSH_SECONDS = 0.02
+_PROGRESS_SECONDS = 0.2
 # IPython's own history variables, which it doesn't hide: _, __, ___, _1, _i, _ii, _iii, _i1.
 _HISTORY_NAME = re.compile(r"_{1,3}|_\d+|_i{1,3}|_i\d+")
 
@@ -38,6 +46,15 @@ class SessionKernel(IPythonKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._directory = Path.cwd()
+        self._packages_at_start = _imported_packages()
+        self._streams = {"stdout": sys.stdout, "stderr": sys.stderr}
+
+    def start(self) -> None:
+        super().start()
+        for thread in (self.shell_channel_thread, self.iopub_thread, self.control_thread):
+            # No user code runs there.
+            if thread is not None:
+                thread.io_loop.asyncio_loop.set_exception_handler(_end_when_deaf)
 
     @property
     def _workspace(self) -> dict[str, Any]:
@@ -80,33 +97,119 @@ class SessionKernel(IPythonKernel):
             except Exception as error:
                 fault = fault or f"The output {name!r} can't be sent as JSON: {error}."
         changed = changed_files(before, file_states(self._directory))
-        return {**finished, EXTRAS: {"outputs": found, "fault": fault, "changed": changed}}
+        exiting = bool(self.shell is not None and self.shell.exit_now)
+        return {**finished, EXTRAS: {"outputs": found, "fault": fault, "changed": changed, "exiting": exiting}}
+
+    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Run code. What goes wrong around it is answered too, or ends the process: nobody waits for ever."""
+        try:
+            await super().execute_request(stream, ident, parent)
+        except BaseException as error:
+            try:
+                self._reply(stream, "execute_reply", _failure(error), parent, ident)
+            except BaseException:
+                os._exit(BROKEN)
+        self._mend_streams()
+        self._mend_directory()
+
+    def _mend_streams(self) -> None:
+        """Code may replace the streams, but IPython needs something to write to."""
+        for name, stream in self._streams.items():
+            there = getattr(sys, name, None)
+            if not (hasattr(there, "write") and hasattr(there, "flush")) or getattr(there, "closed", False):
+                setattr(sys, name, stream)
+        if not hasattr(sys, "stdin"):
+            sys.stdin = sys.__stdin__
+
+    def _mend_directory(self) -> None:
+        """A process without a working directory can't even import."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            os.getcwd()  # noqa: PTH109 - a Path would do the same
+        except FileNotFoundError:
+            os.chdir(self._directory)
 
     async def deployr_save_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Save the workspace to the path in the request; the reply lists what could not be kept."""
-        path = Path(parent["content"]["path"])
+        """Save what the request selects of the workspace to the path in it; progress goes out meanwhile."""
+        asked = parent["content"]
         try:
-            not_kept = snapshot.save(path, self._workspace, self._user_names(), self._directory)
-            content: dict[str, Any] = {"status": "ok", "not_kept": [asdict(item) for item in not_kept]}
-        except OSError as error:
-            content = {"status": "error", "reason": str(error), "errno": error.errno}
+            save(
+                Path(asked["path"]),
+                self._workspace,
+                self._user_names(),
+                self._directory,
+                selection=Selection(**asked["selection"]),
+                packages=_imported_packages() - self._packages_at_start,
+                progress=self._progress(parent),
+            )
+            content: dict[str, Any] = {"status": "ok"}
+        except UnknownNames as error:
+            content = _fault("unknown", error)
+        except Refused as error:
+            content = _fault("refused", error)
+        except (Exception, KeyboardInterrupt) as error:
+            content = _fault("interrupted" if isinstance(error, KeyboardInterrupt) else "error", error)
         self._reply(stream, "deployr_save_reply", content, parent, ident)
 
+    def _progress(self, parent: dict[str, Any]) -> Progress:
+        """Tells what is being saved, some times a second."""
+        told = time.monotonic()
+
+        def progress(name: str, written: int) -> None:
+            nonlocal told
+            now = time.monotonic()
+            if now - told >= _PROGRESS_SECONDS:
+                told = now
+                assert self.session is not None
+                self.session.send(self.iopub_socket, PROGRESS, {"name": name, "written": written}, parent)
+
+        return progress
+
     async def deployr_load_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Merge the snapshot at the path in the request into the workspace and the working directory."""
+        """Merge the snapshot at the path in the request into the workspace and the working directory.
+
+        Its names and files win over the session's. A class that both have is the snapshot's afterwards, as if its cell
+        had run again; a module of the working directory is the snapshot's if its file differs (`local_modules`).
+        """
         try:
-            saved = snapshot.Snapshot(Path(parent["content"]["path"]))
+            saved = Snapshot(Path(parent["content"]["path"]))
             saved.check_python()
-            saved.write_files(self._directory)
+            with files_written(self._directory):
+                saved.write_files(self._directory)
             saved.load_into(self._workspace)
             content = {"status": "ok"}
-        except (snapshot.SnapshotError, OSError) as error:
-            content = {"status": "error", "reason": str(error)}
+        except SnapshotError as error:
+            content = _fault("refused", error)
+        except (Exception, KeyboardInterrupt) as error:
+            content = _fault("interrupted" if isinstance(error, KeyboardInterrupt) else "error", error)
         self._reply(stream, "deployr_load_reply", content, parent, ident)
 
     def _reply(self, stream: Any, kind: str, content: dict[str, Any], parent: dict[str, Any], ident: Any) -> None:
         assert self.session is not None
         self.session.send(stream, kind, content, parent, ident=ident)
+
+
+def _imported_packages() -> set[str]:
+    return {name.partition(".")[0] for name in list(sys.modules)}
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    return {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
+
+
+def _end_when_deaf(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A kernel whose sockets can't be read any more, because code broke what they are read with, answers nobody."""
+    if "_handle_events" in context["message"]:
+        os._exit(BROKEN)
+    loop.default_exception_handler(context)
+
+
+def _fault(status: str, error: BaseException) -> dict[str, Any]:
+    return {
+        "status": status,
+        "reason": str(error) or type(error).__name__,
+        "errno": error.errno if isinstance(error, OSError) else None,
+    }
 
 
 class OrderedStream(OutStream):
@@ -131,6 +234,9 @@ class _SessionKernelApp(IPKernelApp):
 def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:
     """What a fork for a session runs: a kernel on the connection file that `arguments` names."""
     reseed()
+    sys.path.insert(0, "")
+    # Compiled modules are no files of the session's.
+    sys.dont_write_bytecode = True
     OutStream.flush_interval = _STREAM_FLUSH_SECONDS
     # Not the account's own profile, whose start-up files are not this session's.
     os.environ["IPYTHONDIR"] = arguments["ipython_dir"]

@@ -14,12 +14,15 @@ from typing import Any
 
 from jupyter_deployr.computenode.console import Console
 from jupyter_deployr.computenode.definition import CodeError, Isolation, ServiceDefinition, compile_code
-from jupyter_deployr.computenode.namespace import CallNamespace, foreseeable_leaks
+from jupyter_deployr.computenode.leaks import foreseeable_leaks
+from jupyter_deployr.computenode.local_modules import files_written
+from jupyter_deployr.computenode.namespace import CallNamespace
 from jupyter_deployr.computenode.process_state import ProcessState
 from jupyter_deployr.computenode.snapshot import Snapshot, SnapshotError
 from jupyter_deployr.computenode.workdir import WorkingDirectory
 from jupyter_deployr.protocol.errors import BadRequest
-from jupyter_deployr.protocol.parameters import InputReader, OutputError, OutputWriter
+from jupyter_deployr.protocol.inputs import InputReader
+from jupyter_deployr.protocol.outputs import OutputError, OutputWriter
 from jupyter_deployr.protocol.strict_json import write_json
 
 Answer = tuple[int, bytes]
@@ -63,7 +66,8 @@ class LoadedService:
             self._init_code = _compiled(definition.init_code, f"{definition.label} (initCode)")
             self._snapshot = None if definition.snapshot is None else Snapshot(Path(definition.snapshot))
             if self._snapshot is not None:
-                self._snapshot.write_files(directory)
+                with files_written(directory):
+                    self._snapshot.write_files(directory)
             names = self._workspace()
             if self._snapshot is not None:
                 self._snapshot.restore_random_states()
@@ -80,6 +84,7 @@ class LoadedService:
         self._context = contextvars.copy_context()
         self._touched = False
         self._reloads = definition.isolation == Isolation.RELOAD
+        self._inits = self._reloads or in_children
         self._console.take()
 
     @property
@@ -120,8 +125,9 @@ class LoadedService:
         outputs: Mapping[str, Any] = {}
         names = self._names
         try:
-            if self._reloads:
-                names = self._workspace()
+            if self._inits:
+                if self._reloads:
+                    names = self._workspace()
                 self.run_init_code(names)
             names.update(inputs)
             # A copy of the context: numpy's error settings, decimal's and other context variables end with the call.

@@ -21,6 +21,7 @@ from jupyter_deployr.computenode.definition import Isolation, ServiceDefinition
 from jupyter_deployr.computenode.one_shot import in_child
 from jupyter_deployr.computenode.outbox import Outbox
 from jupyter_deployr.computenode.service import Answer, LoadedService, LoadError, error_message
+from jupyter_deployr.protocol.errors import StorageFull, says_disk_full
 from jupyter_deployr.protocol.strict_json import write_json
 
 
@@ -28,6 +29,8 @@ def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:
     """What a fork for a worker runs: load the version that the first frame names, then answer calls."""
     reseed()
     sys.path.insert(0, "")
+    # Compiled modules are no files of the version's, and no change that a call makes.
+    sys.dont_write_bytecode = True
     end = WorkerEnd(channel, _outbox(arguments["outbox"]))
     give_way()
     version: _Version = _NotLoaded()
@@ -91,7 +94,7 @@ class _OneShot:
         self._service = service
 
     def call(self, body: bytes) -> Answer:
-        return in_child(lambda: _init_and_call(self._service, body))
+        return in_child(lambda: _reseeded_call(self._service, body))
 
     def restore(self) -> None:
         """Nothing happened in this process, but the files are everybody's."""
@@ -107,22 +110,28 @@ def _loaded(definition: ServiceDefinition, directory: Path, pristine: Path) -> t
         # The init code would spoil this process as a template for the calls', so it is tried in one of them.
         return in_child(lambda: _init_only(service)), _OneShot(service)
     except LoadError as error:
-        return (400, _reason(str(error), error.traceback_text)), _NotLoaded()
+        return _refused(error), _NotLoaded()
     except Exception as error:
-        return (500, _reason(error_message(error), traceback.format_exc())), _NotLoaded()
+        status = StorageFull.status if says_disk_full(error) else 500
+        return (status, _reason(error_message(error), traceback.format_exc())), _NotLoaded()
+
+
+def _refused(error: LoadError) -> Answer:
+    """The version is at fault, unless its init code found the disk full."""
+    full = error.__cause__ is not None and says_disk_full(error.__cause__)
+    return StorageFull.status if full else 400, _reason(str(error), error.traceback_text)
 
 
 def _init_only(service: LoadedService) -> Answer:
     try:
         service.run_init_code()
     except LoadError as error:
-        return 400, _reason(str(error), error.traceback_text)
+        return _refused(error)
     return 200, write_json({"notes": service.notes})
 
 
-def _init_and_call(service: LoadedService, body: bytes) -> Answer:
+def _reseeded_call(service: LoadedService, body: bytes) -> Answer:
     reseed()
-    service.run_init_code()
     return service.call(body)
 
 

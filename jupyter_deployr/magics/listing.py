@@ -33,7 +33,7 @@ class ServiceListing(list["WebService"]):
 def _row(service: WebService) -> tuple[str, ...]:
     return (
         service.name,
-        service.version,
+        f"{service.version} (broken)" if service.broken else service.version,
         _parameters(service.input_parameter_definitions),
         _parameters(service.output_parameter_definitions),
         " ".join((service.description or "").split()),

@@ -13,11 +13,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_deployr.magics.connection import Connection
+from jupyter_deployr.magics.progress import saving_bar
 from jupyter_deployr.protocol.errors import DeployRError, Gone, NotFound, TimedOut
 
 if TYPE_CHECKING:
     from jupyter_deployr.client import DeployRClient
-    from jupyter_deployr.protocol.models import CreateSnapshotResponse, ExecuteResponse
+    from jupyter_deployr.protocol.models import CreateSnapshotRequest, CreateSnapshotResponse, ExecuteResponse
 
 Result = TypeVar("Result")
 
@@ -85,15 +86,25 @@ class LiveSession:
             self._last_code = code
         return response
 
-    def snapshot(self, name: str | None) -> CreateSnapshotResponse:
-        """Save the session's workspace. Raises NotFound when there is no session, Gone when it was lost."""
-        from jupyter_deployr.protocol.models import CreateSnapshotRequest
+    def snapshot(self, request: CreateSnapshotRequest) -> CreateSnapshotResponse:
+        """Save the session's workspace, with a bar while that takes long.
 
-        if self._id is None:
+        Raises NotFound when there is no session, Gone when it was lost, Conflict when the user interrupts.
+        """
+        session_id = self._id
+        if session_id is None:
             raise NotFound("There is no remote session yet. A %%remote cell starts it.")
         client = self._connection.client
-        with self._noticing_loss():
-            return client.create_snapshot(self._id, CreateSnapshotRequest(name))
+        with self._noticing_loss(), saving_bar() as show:
+            pending = _in_background(lambda: client.create_snapshot(session_id, request, on_progress=show))
+            try:
+                return pending.result()
+            except KeyboardInterrupt:
+                client.cancel_session(session_id)
+            try:
+                return pending.result(_INTERRUPT_LIMIT)
+            except TimeoutError:
+                raise TimedOut("The snapshot was told to stop and is still being made.") from None
 
     def _start(self, client: DeployRClient) -> str:
         from jupyter_deployr.protocol.models import CreateSessionRequest

@@ -70,3 +70,9 @@ workspace_options = bundle(
     ),
     argument("--init", metavar="VARIABLE", help="a variable of this notebook with code that runs before each call"),
 )  # fmt: skip
+
+isolation_option = argument(
+    "--isolation", choices=("namespace", "reload", "process"),
+    help="what separates calls: variables are put back after each (namespace, the default), the snapshot is loaded "
+    "anew for each, or each has a process of its own",
+)  # fmt: skip

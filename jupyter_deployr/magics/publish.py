@@ -6,6 +6,7 @@ import contextlib
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, magics_class
@@ -13,16 +14,20 @@ from IPython.core.magic import line_cell_magic, magics_class
 from jupyter_deployr.magics.options import (
     argument,
     description_options,
+    isolation_option,
     magic_arguments,
     parameter_options,
     workspace_options,
 )
-from jupyter_deployr.magics.snapshot import print_unkept
+from jupyter_deployr.magics.snapshot import print_unkept, size_line
 from jupyter_deployr.magics.verbs import Hints, Verbs, verb
 from jupyter_deployr.protocol.errors import Conflict, DeployRError, NotFound
 
 if TYPE_CHECKING:
     from jupyter_deployr.protocol.models import PublishWebServiceRequest
+
+# Bytes of a workspace that callers will notice.
+_WORTH_TELLING = 10_000_000
 
 _HINTS: Hints = {
     Conflict: "Take another version, or change this one with --update.",
@@ -42,6 +47,7 @@ class PublishVerbs(Verbs):
     @parameter_options
     @description_options
     @workspace_options
+    @isolation_option
     @argument("--update", action="store_true", help="change what is given of a version that exists")
     def publish(self, options: Namespace, cell: str | None) -> None:
         """Publish the cell's code as a web service, on a snapshot of the remote session.
@@ -75,11 +81,15 @@ class PublishVerbs(Verbs):
             else:
                 where = client.publish_web_service_version(options.name, options.version, request)
         print(f"Published {options.name}{f' {options.version}' if options.version else ''}: POST {where}")
+        self._print_notes(options.name, options.version or unquote(where.rpartition("/")[2]))
 
     def _update(self, options: Namespace, cell: str | None) -> None:
         if options.version is None:
             raise UsageError("--update needs the version to change")
-        given = (options.inputs, options.outputs, options.describe, options.alias, options.snapshot, options.init, cell)
+        given = (
+            options.inputs, options.outputs, options.describe, options.alias, options.snapshot, options.init,
+            options.isolation, cell,
+        )  # fmt: skip
         if all(each is None for each in given):
             raise UsageError("there is nothing to update: give a cell, --describe, -i, -o or another option")
         if cell is None and options.snapshot is None:
@@ -89,6 +99,13 @@ class PublishVerbs(Verbs):
         with self._workspace(options) as request.snapshot_id:
             where = client.patch_web_service_version(options.name, options.version, request)
         print(f"Updated {options.name} {options.version}: POST {where}")
+        self._print_notes(options.name, options.version)
+
+    def _print_notes(self, name: str, version: str) -> None:
+        """What the publisher should know of the version: what calls may leave behind, which packages differ."""
+        for service in self.connection.client.get_web_service_version(name, version):
+            for note in (*service.notes, *service.differences):
+                print(f"Note: {note}")
 
     def _request(self, options: Namespace, code: str | None) -> PublishWebServiceRequest:
         from jupyter_deployr.protocol.models import PublishWebServiceRequest
@@ -101,6 +118,7 @@ class PublishVerbs(Verbs):
             output_parameter_definitions=options.outputs,
             runtime_type="Python",
             init_code=None if options.init is None else self._code_in(options.init),
+            isolation=options.isolation,
         )
 
     def _code_in(self, variable: str) -> str:
@@ -118,7 +136,11 @@ class PublishVerbs(Verbs):
         if options.snapshot is not None:
             yield self._find_snapshot(options.snapshot)
             return
-        snapshot = self.session.snapshot(f"for {options.name}")
+        from jupyter_deployr.protocol.models import CreateSnapshotRequest
+
+        snapshot = self.session.snapshot(CreateSnapshotRequest(f"for {options.name}"))
+        if (snapshot.content_size or 0) >= _WORTH_TELLING:
+            print(f"The workspace has {size_line(snapshot)}")
         print_unkept(snapshot)
         assert snapshot.snapshot_id is not None
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_a_snapshot_can_be_named(ip: InteractiveShell, client: DeployRClient, se
 def test_what_is_not_kept_is_named(ip: InteractiveShell, client: DeployRClient, service: str, capsys: Any) -> None:
     ip.run_cell_magic("remote", "", "import threading\nlock = threading.Lock()\nfine = 4")
     snapshot_id = ip.run_line_magic("snapshot", "")
-    assert capsys.readouterr().out.startswith("Not kept: lock (")
+    assert "\nNot kept: lock (" in capsys.readouterr().out
     client.delete_snapshot(snapshot_id)
     ip.run_cell_magic("publish", f"{service} 1 -o y:numeric", "y = fine")
     shown = capsys.readouterr().out
@@ -158,6 +159,65 @@ def test_a_version_that_exists_is_told_with_what_to_do(ip: InteractiveShell, ser
     ip.run_cell_magic("publish", f"{service} 1", "y = 1")
     with pytest.raises(CellFailed, match=r"^Conflict: .* Take another version, or change this one with --update\.$"):
         ip.run_cell_magic("publish", f"{service} 1", "y = 1")
+
+
+def test_snapshot_shows_its_size_and_what_is_not_kept(ip: InteractiveShell, client: DeployRClient, capsys: Any) -> None:
+    code = "import threading, numpy as np\nbig = np.zeros(1_000_000); lock = threading.Lock()\ndef f(): return lock"
+    ip.run_cell_magic("remote", "", code)
+    snapshot_id = ip.run_line_magic("snapshot", "")
+    saved, unkept = capsys.readouterr().out.splitlines()
+    assert saved == "Saved 8.0 MB; largest: big 8.0 MB"
+    assert re.fullmatch(r"Not kept: lock \(lock\): .*; used by f", unkept)
+    client.delete_snapshot(snapshot_id)
+
+
+def test_a_part_of_the_session_can_be_saved(ip: InteractiveShell, client: DeployRClient, capsys: Any) -> None:
+    ip.run_cell_magic("remote", "", "a = 1; b = 2; c = bytes(10_000)\ndef f(): return a\nopen('big.csv', 'w').close()")
+    made = [
+        ip.run_line_magic("snapshot", options)
+        for options in ("--only b f", "part --drop c big.csv --drop a", "--strict --only a f")
+    ]
+    assert capsys.readouterr().out.count("Not kept: a (int): left out, but used by f") == 2
+    kept = {each.id: {entry.name for entry in each.largest} for each in client.list_snapshots() if each.id in made}
+    assert [kept[each] for each in made] == [{"b", "f", "big.csv"}, {"b", "f"}, {"a", "f", "big.csv"}]
+    for snapshot_id in made:
+        client.delete_snapshot(snapshot_id)
+    with pytest.raises(CellFailed, match="a \\(int\\): left out, but used by f"):
+        ip.run_line_magic("snapshot", "--strict --drop a")
+    with pytest.raises(CellFailed, match="no variable or file of the name 'nothing'"):
+        ip.run_line_magic("snapshot", "--only nothing")
+
+
+def test_a_long_snapshot_shows_a_bar(ip: InteractiveShell, client: DeployRClient, capsys: Any) -> None:
+    slow = """
+import time
+class Slow:
+    def __reduce__(self):
+        time.sleep(1.5)
+        return bytes, (2000,)
+first = Slow(); second = Slow()
+"""
+    ip.run_cell_magic("remote", "", slow)
+    client.delete_snapshot(ip.run_line_magic("snapshot", ""))
+    assert re.search(r"second: \d.*B \[", capsys.readouterr().err)
+
+
+def test_the_isolation_can_be_chosen_and_what_may_stay_is_told(
+    ip: InteractiveShell, client: DeployRClient, service: str, capsys: Any
+) -> None:
+    ip.run_cell_magic("remote", "", "class Box: n = 0\nbox = Box()")
+    ip.run_cell_magic("publish", f"{service} 1 -o n:integer", "box.n += 1; n = box.n")
+    assert "Note: Changes that a call makes inside these objects stay for the next call: box (Box)." in (
+        capsys.readouterr().out
+    )
+    for isolation in ("reload", "process"):
+        ip.run_line_magic("publish", f"{service} 1 --update --isolation {isolation}")
+        assert "Note" not in capsys.readouterr().out
+        assert client.get_web_service_version(service, "1")[0].isolation == isolation
+        answers = [client.consume(service, "1", {}).output_parameters for _ in range(4)]
+        assert answers == [{"n": 1}] * 4
+    with pytest.raises(CellFailed, match="invalid choice: 'none'"):
+        ip.run_line_magic("publish", f"{service} 1 --update --isolation none")
 
 
 def test_snapshot_needs_a_session(ip: InteractiveShell) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.api import Api, definitions
@@ -16,6 +18,18 @@ def outer():
     def inner(): return captured
     return inner
 closure = outer()
+def counting():
+    steps = 0
+    def step():
+        nonlocal steps, late
+        steps += 1; late = steps
+    def seen():
+        try: return steps, late
+        except NameError: return steps, None
+    if False: late = 0
+    return step, seen
+step, seen_steps = counting()
+step.calls = 0
 count = 0
 class Box: pass
 box = Box(); box.items = [1]
@@ -33,6 +47,8 @@ LEAKS = {
     "a nested dict": ("sorted(nested)", "nested['new'] = 1"),
     "a default argument": ("default()", "default().append(2)"),
     "a closure": ("closure()", "closure().append(2)"),
+    "a closure's variable": ("seen_steps()", "step()"),
+    "an attribute of a function": ("[step.calls, hasattr(step, 'fresh')]", "step.calls += 1; step.fresh = 1"),
     "the working directory": ("os.path.basename(os.getcwd())", "os.chdir('/')"),
     "a file written": ("os.path.exists('made.txt')", "open('made.txt', 'w').write('x')"),
     "a file overwritten in place": ("open('kept.txt').read()", "open('kept.txt', 'r+').write('X')"),
@@ -129,9 +145,25 @@ def test_what_may_stay_is_noted_where_it_can_be_seen_coming(api: Api, snapshot: 
     text = " ".join(service["notes"])
     assert all(name in text for name in ("large (2,000 elements)", "box (Box)", "array (ndarray)", "mine (Mine)"))
     assert "count" not in text
-    api.ok("PATCH", "/services/Noted/V1.0", json={"isolation": "process"})
+    answer = api.send("PATCH", "/services/Noted/V1.0", json={"description": "Noted"})
+    assert json.loads(answer.headers["X-DeployR-Notes"]) == service["notes"]
+    answer = api.send("PATCH", "/services/Noted/V1.0", json={"isolation": "process"})
+    assert "X-DeployR-Notes" not in answer.headers
     (service,) = api.ok("GET", "/services/Noted/V1.0")
     assert (service["isolation"], service["notes"]) == ("process", [])
+
+
+def test_an_estimator_is_noted_where_it_may_be_changed(api: Api) -> None:
+    fitted = "from sklearn.linear_model import LinearRegression\nclf = LinearRegression().fit([[0], [1]], [0, 1])\n"
+    members = {"snapshotId": api.snapshot(fitted), "outputParameterDefinitions": definitions(y="vector")}
+    for name, code, noted in (
+        ("Asked", "y = clf.predict([[2]])", False),
+        ("Refitted", "y = clf.fit([[0], [1]], [0, 2]).predict([[2]])", True),
+        ("Tuned", "clf.coef_ = 3\ny = clf.predict([[2]])", True),
+    ):
+        api.publish(name, code, **members)
+        (service,) = api.ok("GET", f"/services/{name}/V1.0")
+        assert ("clf (LinearRegression)" in " ".join(service["notes"])) == noted
 
 
 def test_an_unknown_isolation(api: Api) -> None:

@@ -1,0 +1,75 @@
+"""Which names of a workspace some code uses, by itself and through what it calls."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import types
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+_READS_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_Cached = type(functools.lru_cache(maxsize=1)(lambda: None))
+
+
+@dataclass
+class Used:
+    """The names of a workspace that some code uses, the attributes that it mentions, and whether it sets any."""
+
+    names: set[str] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
+    stores: bool = False
+
+
+def used_by(code: types.CodeType, names: dict[str, Any]) -> Used:
+    """What `code` uses, by itself and through functions and classes of the workspace."""
+    used = Used()
+    todo = [code]
+    while todo:
+        current = todo.pop()
+        for part in _with_nested(current):
+            used.attributes.update(part.co_names)
+            used.stores = used.stores or any(step.opname == "STORE_ATTR" for step in dis.get_instructions(part))
+        for name in names_in(current, names.keys() - used.names - {"__builtins__"}):
+            used.names.add(name)
+            todo += code_of(names[name], names)
+    return used
+
+
+def _with_nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _with_nested(constant)
+
+
+def names_in(code: types.CodeType, names: Collection[str]) -> set[str]:
+    """Those of `names` that the code itself, or code that is nested in it, reads as globals."""
+    found: set[str] = set()
+    for part in _with_nested(code):
+        if any(name in names for name in part.co_names):
+            # Attributes stand among a code's names too.
+            read = {step.argval for step in dis.get_instructions(part) if step.opname in _READS_GLOBAL}
+            found.update(name for name in read if name in names)
+    return found
+
+
+def code_of(value: Any, names: dict[str, Any]) -> list[types.CodeType]:
+    """The code that a value brings along, of which `names` are the globals: a function's, that of a class's methods,
+    and that of what a decorator has wrapped."""
+    if isinstance(value, types.FunctionType):
+        wrapped = code_of(vars(value).get("__wrapped__"), names)
+        return [value.__code__, *wrapped] if value.__globals__ is names else wrapped
+    if isinstance(value, type):
+        members = [member for member in vars(value).values() if not isinstance(member, type)]
+        return [code for member in members for code in code_of(member, names)]
+    if isinstance(value, property):
+        return [code for accessor in (value.fget, value.fset, value.fdel) for code in code_of(accessor, names)]
+    if isinstance(value, staticmethod | classmethod):
+        return code_of(value.__func__, names)
+    if isinstance(value, functools.partial):
+        return code_of(value.func, names)
+    if isinstance(value, _Cached):
+        return code_of(value.__wrapped__, names)
+    return []
