@@ -7,6 +7,7 @@ from jupyter_deployr.computenode.definition import CodeError, Isolation, Service
 from jupyter_deployr.computenode.fail_points import fail_point
 from jupyter_deployr.computenode.node import ComputeNode, ComputeSettings, LocalComputeNode
 from jupyter_deployr.computenode.pool import LoadFailed, ServicePool
+from jupyter_deployr.computenode.saving import Selection
 from jupyter_deployr.computenode.sessions import Execution, Session
 from jupyter_deployr.computenode.snapshot import NotKept, Snapshot, SnapshotError
 
@@ -19,6 +20,7 @@ __all__ = [
     "LoadFailed",
     "LocalComputeNode",
     "NotKept",
+    "Selection",
     "ServiceDefinition",
     "ServicePool",
     "Session",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+from jupyter_deployr.protocol.parameters import Parameter
 
 
 class Isolation(enum.StrEnum):
@@ -18,29 +20,36 @@ class Isolation(enum.StrEnum):
 
 @dataclass(frozen=True)
 class ServiceDefinition:
-    """One version's code, its parameters as (name, canonical type), and the path of its snapshot file.
+    """One version's code, its parameters, and the path of its snapshot file.
 
-    `label` names the version in tracebacks, e.g. "Iris V1.0".
+    `label` names the version in tracebacks, e.g. "Iris V1.0". Of the parameters it holds what calls depend on
+    (`Parameter.for_calls`): versions that differ in what people read only are run by the same workers.
     """
 
     label: str
     code: str
     init_code: str = ""
-    inputs: tuple[tuple[str, str], ...] = ()
-    outputs: tuple[tuple[str, str], ...] = ()
+    inputs: tuple[Parameter, ...] = ()
+    outputs: tuple[Parameter, ...] = ()
     output_files: tuple[str, ...] = ()
     snapshot: str | None = None
     isolation: str = Isolation.NAMESPACE
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return asdict(self)
+        document = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in _PARAMETERS:
+            document[name] = [parameter.to_json() for parameter in document[name]]
+        return document
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> ServiceDefinition:
         """The reverse of `to_json`."""
-        pairs = {name: tuple((key, kind) for key, kind in document[name]) for name in ("inputs", "outputs")}
-        return cls(**{**document, **pairs, "output_files": tuple(document["output_files"])})
+        parameters = {name: tuple(map(Parameter.from_json, document[name])) for name in _PARAMETERS}
+        return cls(**{**document, **parameters, "output_files": tuple(document["output_files"])})
+
+
+_PARAMETERS = ("inputs", "outputs")
 
 
 class CodeError(Exception):

@@ -117,7 +117,7 @@ class ForkServer:
     async def fork(
         self, role: str, arguments: Mapping[str, Any], channel: socket.socket, outbox: int | None = None
     ) -> ForkedProcess:
-        """Fork a process that runs `role` ("worker" or "kernel") with `channel` as its end of a socket pair.
+        """Fork a process that runs `role` ("worker", "kernel" or "archive") with `channel` as its end of a socket pair.
 
         `outbox` is a descriptor that the process gets too. `channel` is closed here. Raises Unavailable when no process
         can be had.

@@ -8,19 +8,26 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from jupyter_deployr.computenode.definition import ServiceDefinition
+from jupyter_deployr.computenode.exporting import export
 from jupyter_deployr.computenode.forking import ForkServer, compute_environment
-from jupyter_deployr.computenode.pool import ServicePool
+from jupyter_deployr.computenode.manifest import differences, other_python
+from jupyter_deployr.computenode.pool import Check, ServicePool
 from jupyter_deployr.computenode.sessions import Session
+from jupyter_deployr.computenode.warm_sessions import WarmSessions
 
 
 class ComputeNode(Protocol):
     """Runs user code for a web node, in other processes than its own."""
+
+    @property
+    def endpoint(self) -> str:
+        """What the API calls this compute node."""
 
     @property
     def ready(self) -> bool:
@@ -29,14 +36,32 @@ class ComputeNode(Protocol):
     async def start(self) -> None:
         """Become ready. Raises Unavailable."""
 
+    def warm_up(self) -> None:
+        """Prepare, in the background, for sessions to come."""
+
     async def stop(self) -> None:
         """End every process that runs user code."""
 
-    def service(self, definition: ServiceDefinition) -> ServicePool:
-        """A pool for one version; its workers start with the first call, or with `start`."""
+    def service(self, definition: ServiceDefinition, check: Check | None = None) -> ServicePool:
+        """A pool for one version; its workers start with the first call, or with `start`.
+
+        `check` is awaited before each worker is started and raises what speaks against it.
+        """
 
     async def open_session(self) -> Session:
         """A new live session. Raises Unavailable."""
+
+    def differences(self, manifest: Mapping[str, Any]) -> list[str]:
+        """How the packages here differ from those that a snapshot with that manifest was made with, in sentences."""
+
+    def refusal(self, manifest: Mapping[str, Any]) -> str | None:
+        """Why a snapshot with that manifest can't be loaded here, and what to do; None when it can."""
+
+    async def export(self, snapshot: Path) -> Path:
+        """Write a snapshot as a zip that other programs can read; returns its path, which is the caller's to remove.
+
+        Raises BadRequest when the snapshot can't be loaded here, StorageFull, WorkerLost, TimedOut.
+        """
 
     def draft(self) -> Path:
         """A path, not taken yet, for a session to save a snapshot to; on the same disk as the blobs."""
@@ -45,13 +70,14 @@ class ComputeNode(Protocol):
 @dataclass(frozen=True)
 class ComputeSettings:
     """How a local compute node runs: workers per version, calls that may wait per version, modules to preload,
-    environment variables to pass on, and threads for OpenMP and BLAS."""
+    environment variables to pass on, threads for OpenMP and BLAS, and sessions to keep started for who comes next."""
 
     workers: int = 2
     max_queue: int = 1000
     preload: Sequence[str] = ()
     environment: Sequence[str] = ()
     threads: int = 1
+    warm_sessions: int = 1
 
 
 class LocalComputeNode:
@@ -69,6 +95,11 @@ class LocalComputeNode:
             preload=settings.preload,
             environment=compute_environment(settings.environment, settings.threads),
         )
+        self._warm = WarmSessions(self._start_session, settings.warm_sessions)
+
+    @property
+    def endpoint(self) -> str:
+        return "local"
 
     @property
     def ready(self) -> bool:
@@ -77,20 +108,41 @@ class LocalComputeNode:
     async def start(self) -> None:
         await self._zygote.start()
 
+    def warm_up(self) -> None:
+        self._warm.begin()
+
     async def stop(self) -> None:
+        await self._warm.stop()
         await self._zygote.stop()
         shutil.rmtree(self._scratch, ignore_errors=True)
         shutil.rmtree(self._sockets, ignore_errors=True)
 
-    def service(self, definition: ServiceDefinition) -> ServicePool:
+    def service(self, definition: ServiceDefinition, check: Check | None = None) -> ServicePool:
         return ServicePool(
-            definition, self._zygote, self._scratch, size=self._settings.workers, max_queue=self._settings.max_queue
+            definition,
+            self._zygote,
+            self._scratch,
+            size=self._settings.workers,
+            max_queue=self._settings.max_queue,
+            check=check,
         )
 
     async def open_session(self) -> Session:
+        return await self._warm.take()
+
+    async def _start_session(self) -> Session:
         session = Session(self._zygote, self._scratch, self._sockets)
         await session.start()
         return session
+
+    def differences(self, manifest: Mapping[str, Any]) -> list[str]:
+        return differences(manifest)
+
+    def refusal(self, manifest: Mapping[str, Any]) -> str | None:
+        return other_python(manifest)
+
+    async def export(self, snapshot: Path) -> Path:
+        return await export(self._zygote, snapshot, self.draft())
 
     def draft(self) -> Path:
         return self._scratch / f"draft-{secrets.token_hex(8)}"

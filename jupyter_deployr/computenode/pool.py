@@ -10,7 +10,7 @@ import secrets
 import shutil
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
@@ -18,11 +18,12 @@ from jupyter_deployr.computenode.channel import RING, FrameParser, Request, pack
 from jupyter_deployr.computenode.definition import ServiceDefinition
 from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
 from jupyter_deployr.computenode.outbox import USABLE, Outbox
-from jupyter_deployr.protocol.errors import Unavailable, WorkerLost
+from jupyter_deployr.protocol.errors import StorageFull, Unavailable, WorkerLost
 
 _log = logging.getLogger(__name__)
 
 Answer = tuple[int, bytes]
+Check = Callable[[], Awaitable[None]]
 
 # At most about this much work waits inside a worker, where it can't be moved any more.
 _IN_FLIGHT_MICROSECONDS = 2000
@@ -156,9 +157,18 @@ class ServicePool:
     """
 
     def __init__(
-        self, definition: ServiceDefinition, zygote: ForkServer, scratch: Path, *, size: int, max_queue: int
+        self,
+        definition: ServiceDefinition,
+        zygote: ForkServer,
+        scratch: Path,
+        *,
+        size: int,
+        max_queue: int,
+        check: Check | None = None,
     ) -> None:
+        """`check` is awaited before each worker is started and raises what speaks against it."""
         self.definition = definition
+        self._check = check
         self._zygote = zygote
         self._scratch = scratch
         self._size = size
@@ -169,6 +179,7 @@ class ServicePool:
         self._window = 1
         self._mean_microseconds = float(_IN_FLIGHT_MICROSECONDS)
         self._closing = False
+        self._ended = False
         self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: asyncio.TimerHandle | None = None
@@ -177,7 +188,10 @@ class ServicePool:
     # ------------------------------------------------------------------------------------------------- calls
 
     def call(self, body: bytes) -> asyncio.Future[Answer]:
-        """Score one request body. The future fails with WorkerLost, Unavailable or LoadFailed."""
+        """Score one request body.
+
+        The future fails with WorkerLost, Unavailable, LoadFailed, StorageFull, OSError, or with what `check` raises.
+        """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         call = _Call(body, answer)
         worker = self._free_worker()
@@ -188,6 +202,8 @@ class ServicePool:
             answer.set_exception(
                 Unavailable(f"{len(self._queue)} calls of {self.definition.label} are waiting already.")
             )
+        elif self._ended:
+            answer.set_exception(self._closed())
         else:
             self._queue.append(call)
             self._grow()
@@ -235,14 +251,18 @@ class ServicePool:
     # ----------------------------------------------------------------------------------------------- workers
 
     def _grow(self) -> None:
-        while len(self._workers) + self._starting < self._size and not self._closing:
+        # What is being closed still gets the workers that its last calls need.
+        while len(self._workers) + self._starting < self._size and (self._queue or not self._closing):
             self._starting += 1
             task = asyncio.get_running_loop().create_task(self._start_worker())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def start(self) -> None:
-        """Load the version in a first, clean worker; the others start behind it. Raises LoadFailed."""
+        """Load the version in a first, clean worker; the others start behind it.
+
+        Raises LoadFailed, WorkerLost, Unavailable, StorageFull, OSError, or what `check` raises.
+        """
         self._starting += 1
         try:
             worker = await self._new_worker()
@@ -251,21 +271,26 @@ class ServicePool:
         self._workers.append(worker)
         self._grow()
 
+    def start_all(self) -> None:
+        """Have all workers started, in the background, as the first call would."""
+        self._grow()
+
     async def _start_worker(self) -> None:
         try:
             worker = await self._new_worker()
-        except (LoadFailed, Unavailable, WorkerLost) as error:
+        except Exception as error:
             self._starting -= 1
             _log.warning("a worker of %s could not start: %s", self.definition.label, error)
             if not self._workers and not self._starting:
                 self._fail_queue(error)
+                self._check_drained()
             return
         self._starting -= 1
-        if self._closing:
-            worker.close()
-            return
         self._workers.append(worker)
         self._pump()
+
+    def _closed(self) -> Unavailable:
+        return Unavailable(f"{self.definition.label} has been changed, deleted or closed; try again.")
 
     def _fail_queue(self, error: Exception) -> None:
         while self._queue:
@@ -275,10 +300,16 @@ class ServicePool:
 
     async def _new_worker(self) -> _Worker:
         """Fork a worker and have it load the version."""
+        if self._check is not None:
+            await self._check()
         directory = self._scratch / f"worker-{secrets.token_hex(8)}"
         work, pristine = directory / "work", directory / "pristine"
-        work.mkdir(parents=True)
-        pristine.mkdir()
+        try:
+            work.mkdir(parents=True)
+            pristine.mkdir()
+        except OSError:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
         ours, theirs = socket.socketpair()
         descriptor = Outbox.create() if USABLE else None
         outbox = None if descriptor is None else Outbox(descriptor)
@@ -311,9 +342,14 @@ class ServicePool:
             raise LoadFailed(f"Loading took longer than {_LOAD_TIMEOUT_SECONDS} s.") from None
         except WorkerLost as lost:
             raise LoadFailed(f"The worker ended while it loaded the version: {lost}") from None
+        except asyncio.CancelledError:
+            worker.kill()
+            raise
         if status != 200:
             worker.close()
             failure = json.loads(answer)
+            if status == StorageFull.status:
+                raise StorageFull("The disk of the server is full: the version could not be loaded.")
             raise LoadFailed(failure["message"], failure["traceback"])
         worker.loaded = True
         self.notes = tuple(json.loads(answer)["notes"])
@@ -329,7 +365,9 @@ class ServicePool:
         if pending:
             self._report_lost(pending[0], worker.process)
             self._queue.extendleft(reversed(pending[1:]))
-        if was_serving and not self._closing:
+        if self._ended:
+            self._fail_queue(self._closed())
+        elif was_serving:
             self._grow()
             self._pump()
         if self._closing:
@@ -351,9 +389,19 @@ class ServicePool:
     # ------------------------------------------------------------------------------------------------- ending
 
     @property
+    def size(self) -> int:
+        """How many workers there are once they have been needed."""
+        return self._size
+
+    @property
     def workers(self) -> int:
         """How many workers are ready."""
         return len(self._workers)
+
+    @property
+    def starting(self) -> int:
+        """How many workers are being started."""
+        return self._starting
 
     @property
     def waiting(self) -> int:
@@ -372,7 +420,8 @@ class ServicePool:
             await asyncio.wait_for(self._drained.wait(), grace_seconds)
         except TimeoutError:
             _log.warning("calls of %s did not end within %s s", self.definition.label, grace_seconds)
-        self._fail_queue(Unavailable("The version is being closed."))
+        self._ended = True
+        self._fail_queue(self._closed())
         for task in list(self._tasks):
             task.cancel()
         for worker in list(self._workers):

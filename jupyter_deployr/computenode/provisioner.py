@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import zmq.asyncio
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -17,19 +19,26 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
 from jupyter_deployr.computenode.kernel import READY
-from jupyter_deployr.protocol.errors import Unavailable
+from jupyter_deployr.protocol.errors import StorageFull, Unavailable
 
 _log = logging.getLogger(__name__)
 
 _PROVISIONER = "deployr-zygote"
-_START_SECONDS = 60
+_START_SECONDS = 20
+_DISK_FULL = tuple(f"OSError: [Errno {number}]" for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 class ZygoteKernelManager(AsyncKernelManager):
     """Manages one session kernel. `directory` is its working directory, `sockets` where its sockets lie."""
 
     def __init__(self, zygote: ForkServer, *, directory: Path, sockets: Path, ipython_dir: Path) -> None:
-        super().__init__(transport="ipc", ip=str(sockets / "kernel"), connection_file=str(sockets / "connection.json"))
+        # A context of its own would cost each kernel two threads.
+        super().__init__(
+            context=zmq.asyncio.Context.instance(),
+            transport="ipc",
+            ip=str(sockets / "kernel"),
+            connection_file=str(sockets / "connection.json"),
+        )
         self.zygote = zygote
         self.directory = directory
         self.ipython_dir = ipython_dir
@@ -38,11 +47,9 @@ class ZygoteKernelManager(AsyncKernelManager):
         self._kernel_spec = spec
 
     @property
-    def process(self) -> ForkedProcess:
-        """The kernel's process, once it has been started."""
-        assert isinstance(self.provisioner, ZygoteProvisioner)
-        assert self.provisioner.process is not None
-        return self.provisioner.process
+    def process(self) -> ForkedProcess | None:
+        """The kernel's process, from when it has been forked until `cleanup_resources`."""
+        return self.provisioner.process if isinstance(self.provisioner, ZygoteProvisioner) else None
 
 
 class ZygoteProvisioner(KernelProvisionerBase):
@@ -87,7 +94,7 @@ class ZygoteProvisioner(KernelProvisionerBase):
         return {**kwargs, "cmd": []}
 
     async def launch_kernel(self, cmd: Sequence[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Fork a kernel and wait until its sockets are bound. Raises Unavailable when it ends instead."""
+        """Fork a kernel and wait until its sockets are bound. Raises Unavailable when it ends instead, StorageFull."""
         manager = self._manager
         arguments = {
             "connection_file": manager.connection_file,
@@ -103,7 +110,10 @@ class ZygoteProvisioner(KernelProvisionerBase):
         if said != READY:
             if said:
                 _log.error("a session's kernel could not start:\n%s", said.decode())
-                raise Unavailable(f"The session's kernel could not start: {said.decode().strip().splitlines()[-1]}")
+                reason = said.decode().strip().splitlines()[-1]
+                if reason.startswith(_DISK_FULL):
+                    raise StorageFull("The disk of the server is full: no session could be started.")
+                raise Unavailable(f"The session's kernel could not start: {reason}")
             code = await asyncio.shield(self.process.ended)
             raise Unavailable(f"The session's kernel could not start ({describe_exit(code)}).")
         return self.connection_info

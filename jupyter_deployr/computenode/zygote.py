@@ -10,6 +10,7 @@ everything below it and ends.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -24,6 +25,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jupyter_deployr.computenode.manifest import installed_packages
+
 PRELOADED = (
     "IPython.core.completer",
     "IPython.core.magics",
@@ -33,6 +36,7 @@ PRELOADED = (
     "ipykernel.ipkernel",
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
+    "jupyter_deployr.computenode.archive",
     "jupyter_deployr.computenode.kernel",
     "jupyter_deployr.computenode.worker",
     "matplotlib_inline.backend_inline",
@@ -99,6 +103,8 @@ class Zygote:
         signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
         gc.collect()
         gc.freeze()
+        # Each snapshot's manifest needs it.
+        installed_packages()
         self._tell({"ready": os.getpid(), "missing": missing})
         selector = selectors.DefaultSelector()
         selector.register(self._control, selectors.EVENT_READ)
@@ -149,6 +155,8 @@ class Zygote:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             os.setsid()
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            # What this process leaves running in the background stays below it, until it ends.
+            _prctl(_PR_SET_CHILD_SUBREAPER, 1)
             self._control.close()
             self._wake_read.close()
             self._wake_write.close()
@@ -179,18 +187,18 @@ class Zygote:
                 return
             if pid == 0:
                 return
-            if pid in self._alive:
-                self._alive.discard(pid)
-                self._end_group(pid)
+            known = pid in self._alive
+            self._alive.discard(pid)
+            self._end_strays()
+            if known:
                 self._tell({"exited": pid, "status": os.waitstatus_to_exitcode(status)})
 
-    @staticmethod
-    def _end_group(leader: int) -> None:
-        """Whatever a worker or kernel started and left behind goes with it."""
-        try:
-            os.killpg(leader, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
+    def _end_strays(self) -> None:
+        """Whatever a worker or kernel started goes with it: it comes here when that has ended, and only then."""
+        for pid in _children():
+            if pid not in self._alive:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         try:
