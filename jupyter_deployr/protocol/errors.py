@@ -11,6 +11,7 @@
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── TooManyRequests 429
+    ├── HeadTooLarge 431
     ├── ServerFault 500
     ├── NotImplementedHere 501
     ├── WorkerLost 502
@@ -29,6 +30,7 @@ with `from_response`.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -119,9 +121,21 @@ class UnsupportedMediaType(DeployRError):
 
 
 class TooManyRequests(DeployRError):
-    """Slow down; `Retry-After` says how long."""
+    """Slow down; `retry_after`, on the wire `Retry-After`, says for how many seconds."""
 
     status = 429
+
+    def __init__(
+        self, message: str, *, retry_after: int = 1, fields: Iterable[str] = (), request_id: str | None = None
+    ) -> None:
+        super().__init__(message, fields=fields, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class HeadTooLarge(DeployRError):
+    """The request line and headers are over the server's limit."""
+
+    status = 431
 
 
 class ServerFault(DeployRError):
@@ -158,6 +172,11 @@ class StorageFull(DeployRError):
     """The disk is full; nothing was changed."""
 
     status = 507
+
+
+def says_disk_full(error: BaseException) -> bool:
+    """Whether the system's error means that the disk, or the account's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class ServerUnreachable(DeployRError):

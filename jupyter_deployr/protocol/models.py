@@ -8,18 +8,33 @@ member is optional here as it is in the published description; what an operation
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, TypeAdapter
-from pydantic.alias_generators import to_camel
+from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, WithJsonSchema
+from pydantic.alias_generators import to_camel, to_pascal
 from pydantic.dataclasses import dataclass
 
 from jupyter_deployr.protocol.strict_json import write_json_with_nan
 
 # No inputs in validation errors: they may be passwords and tokens.
 _CAMEL = ConfigDict(alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True, hide_input_in_errors=True)
+_PASCAL = ConfigDict(
+    alias_generator=to_pascal, populate_by_name=True, serialize_by_alias=True, hide_input_in_errors=True
+)
 # Some servers write `expires_on` as a number.
 _SNAKE = ConfigDict(coerce_numbers_to_str=True, hide_input_in_errors=True)
+
+
+# What it may be depends on the type of the parameter, so the server looks at it with that in hand.
+_A_NUMBER = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})
+
+
+def _not_given(value: Any) -> bool:
+    return value is None
+
+
+DEFAULT_PARALLEL_COUNT = 10
+"""How many records of a batch are worked on at a time, where a request doesn't say."""
 
 
 @dataclass(config=_CAMEL)
@@ -58,18 +73,22 @@ class WorkspaceObject:
 
 @dataclass(config=_CAMEL)
 class CreateSessionRequest:
-    """`createSession`. `snapshot_id` preloads one of the caller's snapshots."""
+    """`createSession`. `snapshot_id` preloads one of the caller's snapshots; `client` (ours) says what uses the
+    session, such as a notebook's path."""
 
     name: str | None = None
     snapshot_id: str | None = None
     runtime_type: str | None = None
+    client: str | None = Field(default=None, max_length=1000)
 
 
 @dataclass(config=_CAMEL)
 class CreateSessionResponse:
-    """Answer of `createSession`."""
+    """Answer of `createSession`. `differences` (ours) says how the packages of the server differ from those that the
+    snapshot was made with."""
 
     session_id: str | None = None
+    differences: list[str] = field(default_factory=list)
 
 
 @dataclass(config=_CAMEL)
@@ -80,6 +99,62 @@ class Session:
     name: str | None = None
     owner: str | None = None
     runtime_type: str | None = None
+
+
+@dataclass(config=_CAMEL)
+class SessionDetails:
+    """Answer of `getSession` (ours): what a live session is and does.
+
+    `state` is `busy` while it works on a request and `idle` otherwise; `executing_since`, when the code that runs
+    began to, and `idle_since`, when the last request ended, are local ISO 8601 and null in the other case. `memory` is
+    bytes that it shares with no other process, `client` what uses it.
+    """
+
+    id: str | None = None
+    name: str | None = None
+    owner: str | None = None
+    runtime_type: str | None = None
+    state: str | None = None
+    executing_since: str | None = None
+    idle_since: str | None = None
+    memory: int | None = None
+    client: str | None = None
+    python_version: str | None = None
+
+
+@dataclass(config=_CAMEL)
+class ConsoleOutputResponse:
+    """Answer of `getSessionConsoleOutput`: what the current or the last execution has printed."""
+
+    console_output: str | None = None
+
+
+@dataclass(config=_CAMEL)
+class CompleteRequest:
+    """`completeCode` (ours): what could stand in `code` at `cursor_pos`, in characters; at its end by default."""
+
+    code: str | None = None
+    cursor_pos: int | None = None
+
+
+@dataclass(config=_CAMEL)
+class InspectRequest:
+    """`inspectCode` (ours): what stands in `code` at `cursor_pos`, in characters; at its end by default.
+    `detail_level` 1 asks for its source too."""
+
+    code: str | None = None
+    cursor_pos: int | None = None
+    detail_level: int | None = Field(default=None, ge=0, le=1)
+
+
+@dataclass(config=_CAMEL)
+class Environment:
+    """Answer of `getEnvironment` (ours): what sessions and services run on. `distributions` maps names to versions."""
+
+    python_version: str | None = None
+    implementation: str | None = None
+    platform: str | None = None
+    distributions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(config=_CAMEL)
@@ -109,9 +184,16 @@ class ExecuteResponse:
 
 @dataclass(config=_CAMEL)
 class CreateSnapshotRequest:
-    """`CreateSnapshot`: a name for people; it need not be unique."""
+    """`CreateSnapshot`: a name for people; it need not be unique.
+
+    Ours: `only` are the variables to save, `drop` variables, files and folders to leave out; with `strict` nothing is
+    saved unless everything can be.
+    """
 
     name: str | None = None
+    only: list[str] | None = None
+    drop: list[str] | None = None
+    strict: bool | None = None
 
 
 @dataclass(config=_CAMEL)
@@ -124,30 +206,78 @@ class UnkeptObject:
 
 
 @dataclass(config=_CAMEL)
+class SavedObject:
+    """A variable or file of a snapshot and its size in bytes (ours)."""
+
+    name: str
+    size: int
+
+
+@dataclass(config=_CAMEL)
 class CreateSnapshotResponse:
-    """Answer of `CreateSnapshot`. `not_kept` (ours) names what could not be saved; everything else was."""
+    """Answer of `CreateSnapshot`. Ours: `not_kept` names what could not be saved; everything else was. `content_size`
+    is bytes, `largest` the largest variables and files in it."""
 
     snapshot_id: str | None = None
     not_kept: list[UnkeptObject] | None = None
+    content_size: int | None = None
+    largest: list[SavedObject] | None = None
+
+
+@dataclass(config=_CAMEL)
+class SnapshotProgress:
+    """How far a snapshot has come: the variable or file at hand, and the bytes written so far (ours)."""
+
+    name: str
+    written: int
 
 
 @dataclass(config=_CAMEL)
 class Snapshot:
-    """A stored snapshot of the caller. `creation_time` is local ISO 8601, `content_size` bytes."""
+    """A stored snapshot of the caller. `creation_time` is local ISO 8601, `content_size` bytes.
+
+    Ours: the Python that made it, the `distributions` that it needs with their versions, how the server's differ, what
+    could not be kept, and its largest variables and files.
+    """
 
     id: str | None = None
     name: str | None = None
     owner: str | None = None
     creation_time: str | None = None
     content_size: int | None = None
+    python_version: str | None = None
+    platform: str | None = None
+    distributions: dict[str, str] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+    not_kept: list[UnkeptObject] = field(default_factory=list)
+    largest: list[SavedObject] = field(default_factory=list)
+
+
+@dataclass(config=_CAMEL)
+class LoadSnapshotResponse:
+    """Answer of `LoadSnapshot` (ours; the published description has none): how the packages of the server differ from
+    those that the snapshot was made with."""
+
+    differences: list[str] = field(default_factory=list)
 
 
 @dataclass(config=_CAMEL)
 class ParameterDefinition:
-    """An input or output of a service: its name and one of the server's parameter types."""
+    """An input or output of a service: its name and one of the server's parameter types.
+
+    Ours, of which those that aren't given don't travel: `description`; `default`, the value of an input that a call
+    doesn't give; `enum`, `minimum` and `maximum`, the values that an input takes, of a vector or matrix each element;
+    and an `example`.
+    """
 
     name: str | None = None
     type: str | None = None
+    description: str | None = Field(default=None, exclude_if=_not_given)
+    default: Any = Field(default=None, exclude_if=_not_given)
+    enum: list[Any] | None = Field(default=None, exclude_if=_not_given)
+    minimum: Annotated[Any, _A_NUMBER] = Field(default=None, exclude_if=_not_given)
+    maximum: Annotated[Any, _A_NUMBER] = Field(default=None, exclude_if=_not_given)
+    example: Any = Field(default=None, exclude_if=_not_given)
 
 
 @dataclass(config=_CAMEL)
@@ -174,7 +304,9 @@ class PublishWebServiceRequest:
 class WebService:
     """A published version. `code` and `init_code` are null for those who may not see them.
 
-    `isolation` (ours) is what separates its calls, `notes` (ours) what they may leave behind all the same.
+    `isolation` (ours) is what separates its calls, `notes` (ours) what they may leave behind all the same, and
+    `differences` (ours) how the server's packages differ from those that its snapshot was made with. `broken` (ours) is
+    null, or says why calls can't be answered and what to do.
     """
 
     name: str
@@ -194,6 +326,8 @@ class WebService:
     owner: str | None = None
     isolation: str | None = None
     notes: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    broken: str | None = None
 
 
 @dataclass(config=_CAMEL)
@@ -206,6 +340,60 @@ class WebServiceResult:
     changed_files: list[str] | None = None
     output_files: dict[str, str | None] | None = None
     output_parameters: dict[str, Any] | None = None
+
+
+@dataclass(config=_CAMEL)
+class StartBatchExecutionResponse:
+    """Answer of `StartBatchExecution`. It travels under both spellings that servers and clients have used."""
+
+    batch_execution_id: str | None = Field(
+        default=None, validation_alias=AliasChoices("batchExecutionId", "BatchExecutionId", "batch_execution_id")
+    )
+
+
+@dataclass(config=_CAMEL)
+class BatchWebServiceResult:
+    """Answer of `GetBatchExecutionStatus`. `state` is one of `Pending`, `Ready`, `InProgress`, `Complete`, `Failed`.
+
+    `batch_execution_results` are at their records' positions: up to the first record that has none yet, or none until
+    the end when partial results were not wanted. `error_message` (ours) says why the execution failed.
+    """
+
+    state: str | None = None
+    completed_item_count: int | None = None
+    total_item_count: int | None = None
+    batch_execution_results: list[WebServiceResult] | None = None
+    error_message: str | None = None
+
+
+@dataclass(config=_PASCAL)
+class CreateOrUpdateServicePoolRequest:
+    """`createOrUpdateServicePool`: how many workers to start now, and how many there may be at most."""
+
+    initial_pool_size: int | None = None
+    max_pool_size: int | None = None
+
+
+@dataclass(config=_PASCAL)
+class ServicePoolStatusResponse:
+    """The workers of a version on one compute node: `Success` (all run), `Pending` (they are starting), `NotFound`."""
+
+    compute_node_endpoint: str | None = None
+    status: str | None = None
+
+
+@dataclass(config=_CAMEL)
+class GetComputeNodesResponse:
+    """Answer of `getComputeNodes`: the endpoints of the compute nodes."""
+
+    compute_nodes: list[str] | None = None
+
+
+@dataclass(config=_CAMEL)
+class UpdateComputeNodesRequest:
+    """`setComputeNodes`, `addComputeNode` and `removeComputeNode`: endpoints of compute nodes."""
+
+    entries: list[str] | None = None
 
 
 @dataclass(config=_CAMEL)

@@ -32,9 +32,19 @@ def password_file(data_dir: Path) -> Path:
     return data_dir / "admin-password"
 
 
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def remove_drafts(directory: Path) -> None:
+    """Remove what a `write_private` that was killed has left in `directory`; when nobody else writes there."""
+    for draft in directory.glob(f".*.{'[0-9a-f]' * 8}"):
+        draft.unlink(missing_ok=True)
+
+
 def write_private(path: Path, text: str) -> None:
     """Put `text` into a file that only its owner can read, wholly or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft = _draft(path)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from jupyter_deployr.protocol.parameters import json_schema
+from jupyter_deployr.protocol.parameters import Parameter
+from jupyter_deployr.protocol.schemas import swagger_schema
 
 CONSUME_OPERATION = "ConsumeWebService"
 """`operationId` of the consume operation where the service has no alias."""
@@ -31,16 +32,16 @@ _BAD_REQUEST = "400 - Bad request"
 class ServiceDescription:
     """What a service's document is written from.
 
-    `inputs` and `outputs` are (name, canonical type) in the order of the service's definition; `operation_id` is the
-    alias that generated clients name their method after.
+    `inputs` and `outputs` stand in the order of the service's definition; `operation_id` is the alias that generated
+    clients name their method after.
     """
 
     name: str
     version: str
     description: str | None = None
     operation_id: str | None = None
-    inputs: Sequence[tuple[str, str]] = ()
-    outputs: Sequence[tuple[str, str]] = ()
+    inputs: Sequence[Parameter] = ()
+    outputs: Sequence[Parameter] = ()
     output_file_names: Sequence[str] = ()
 
 
@@ -274,8 +275,8 @@ def _definitions(service: ServiceDescription) -> dict[str, Any]:
         }
     }
     return {
-        "InputParameters": _object({name: json_schema(kind) for name, kind in service.inputs}),
-        "OutputParameters": _object({name: json_schema(kind) for name, kind in service.outputs}),
+        "InputParameters": _object({each.name: swagger_schema(each) for each in service.inputs}),
+        "OutputParameters": _object({each.name: swagger_schema(each) for each in service.outputs}),
         "Error": _object(
             {
                 "code": {"type": "integer", "format": "int32"},
@@ -319,7 +320,7 @@ def _definitions(service: ServiceDescription) -> dict[str, Any]:
                 },
                 "batchExecutionResults": {
                     **_list_of(_ref("WebServiceResult")),
-                    "description": "The results, in the order of the records.",
+                    "description": "The results, in the order of the records, up to the first that is not done yet.",
                 },
             }
         ),

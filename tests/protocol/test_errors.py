@@ -22,6 +22,7 @@ STATUSES = {
     "PayloadTooLarge": 413,
     "UnsupportedMediaType": 415,
     "TooManyRequests": 429,
+    "HeadTooLarge": 431,
     "ServerFault": 500,
     "NotImplementedHere": 501,
     "WorkerLost": 502,

@@ -21,18 +21,25 @@ PUBLISHED = {
     "AccessTokenResponse": (["token_type", "access_token", "expires_on", "refresh_token"], ["expires_in"]),
     "RenewTokenRequest": (["refreshToken"], []),
     "WorkspaceObject": (["name", "value"], []),
-    "CreateSessionRequest": (["name", "snapshotId", "runtimeType"], []),
-    "CreateSessionResponse": (["sessionId"], []),
+    "CreateSessionRequest": (["name", "snapshotId", "runtimeType"], ["client"]),
+    "CreateSessionResponse": (["sessionId"], ["differences"]),
     "Session": (["id", "name", "owner", "runtimeType"], []),
     "ExecuteRequest": (["code", "inputParameters", "outputParameters"], []),
     "ExecuteResponse": (
         ["success", "errorMessage", "outputParameters", "consoleOutput", "changedFiles"],
         ["traceback"],
     ),
-    "CreateSnapshotRequest": (["name"], []),
-    "CreateSnapshotResponse": (["snapshotId"], ["notKept"]),
-    "Snapshot": (["id", "name", "owner", "creationTime", "contentSize"], []),
-    "ParameterDefinition": (["name", "type"], []),
+    "ConsoleOutputResponse": (["consoleOutput"], []),
+    "CreateSnapshotRequest": (["name"], ["only", "drop", "strict"]),
+    "CreateSnapshotResponse": (["snapshotId"], ["notKept", "contentSize", "largest"]),
+    "Snapshot": (
+        ["id", "name", "owner", "creationTime", "contentSize"],
+        ["pythonVersion", "platform", "distributions", "differences", "notKept", "largest"],
+    ),
+    "ParameterDefinition": (
+        ["name", "type"],
+        ["description", "default", "enum", "minimum", "maximum", "example"],
+    ),
     "PublishWebServiceRequest": (
         [
             "snapshotId",
@@ -64,21 +71,39 @@ PUBLISHED = {
             "outputFileNames",
             "myPermissionOnService",
         ],
-        ["owner", "isolation", "notes"],
+        ["owner", "isolation", "notes", "differences", "broken"],
     ),
     "WebServiceResult": (
         ["success", "errorMessage", "consoleOutput", "changedFiles", "outputFiles", "outputParameters"],
         [],
     ),
+    "StartBatchExecutionResponse": (["batchExecutionId"], []),
+    "BatchWebServiceResult": (
+        ["state", "completedItemCount", "totalItemCount", "batchExecutionResults"],
+        ["errorMessage"],
+    ),
+    "CreateOrUpdateServicePoolRequest": (["InitialPoolSize", "MaxPoolSize"], []),
+    "ServicePoolStatusResponse": (["ComputeNodeEndpoint", "Status"], []),
+    "GetComputeNodesResponse": (["computeNodes"], []),
+    "UpdateComputeNodesRequest": (["entries"], []),
     "StatusResponse": (["statusCode", "details", "components"], []),
     "Error": (["message", "link", "exceptionType"], ["code", "fields"]),
 }
-OURS = {"UnkeptObject"}
+OURS = {
+    "CompleteRequest",
+    "Environment",
+    "InspectRequest",
+    "LoadSnapshotResponse",
+    "SavedObject",
+    "SessionDetails",
+    "SnapshotProgress",
+    "UnkeptObject",
+}
 
 
 def attribute(member: Any) -> Any:
     """A member of the wire in snake_case."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in member)
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in member).lstrip("_")
 
 
 def positional(kind: Any) -> Any:

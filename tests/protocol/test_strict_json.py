@@ -23,7 +23,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupyter_deployr.protocol.errors import BadRequest
-from jupyter_deployr.protocol.strict_json import frame_columns, read_json, write_json, write_json_with_nan
+from jupyter_deployr.protocol.strict_json import (
+    frame_columns,
+    read_exact_json,
+    read_json,
+    write_json,
+    write_json_with_nan,
+)
 
 
 def strictly(text: Any) -> Any:
@@ -133,6 +139,26 @@ def test_refused(body: Any) -> None:
     with pytest.raises(BadRequest) as caught:
         read_json(body)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if "400 digits" not in name])
+def test_refused_by_the_exact_reader(name: Any) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_exact_json(REFUSED[name])
+    assert len(str(caught.value)) < 300
+
+
+def test_the_exact_reader_keeps_whole_numbers() -> None:
+    value = 3**400
+    assert read_exact_json(f'{{"a": [{value}, 1.5, NaN]}}'.encode())["a"][0] == value
+    assert repr(read_exact_json(b'["\\ud83d\\ude00", -Infinity, 1e400]')) == "['😀', -inf, inf]"
+
+
+def test_a_name_that_is_there_twice_among_many_is_found_at_once() -> None:
+    body = json.dumps({str(number): number for number in range(100_000)}).encode()
+    for read in (read_json, read_exact_json):
+        with pytest.raises(BadRequest, match="'99999' twice"):
+            read(body[:-1] + b', "99999": 1}')
 
 
 @pytest.mark.parametrize(

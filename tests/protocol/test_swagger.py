@@ -12,21 +12,23 @@ from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV2SpecValidator
 
 from jupyter_deployr.protocol import parameters
+from jupyter_deployr.protocol.parameters import Parameter
 from jupyter_deployr.protocol.swagger import BATCH_STATES, ServiceDescription, service_document
+from tests.protocol.spoiling import spoil
 
 DOUBLE = ServiceDescription(
     name="Double",
     version="V1.0",
     description="Doubles the input parameter",
-    inputs=[("x", "integer")],
-    outputs=[("y", "integer")],
+    inputs=[Parameter("x", "integer")],
+    outputs=[Parameter("y", "integer")],
 )
 EVERYTHING = ServiceDescription(
     name="All types",
     version="1.0/β",
     operation_id="manualTransmission",
-    inputs=[(f"x{number}", kind) for number, kind in enumerate(parameters.TYPES)],
-    outputs=[(f"y{number}", kind) for number, kind in enumerate(parameters.TYPES)],
+    inputs=[Parameter(f"x{number}", kind) for number, kind in enumerate(parameters.TYPES)],
+    outputs=[Parameter(f"y{number}", kind) for number, kind in enumerate(parameters.TYPES)],
     output_file_names=["plot.png"],
 )
 
@@ -275,7 +277,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", parameters.TYPES)
 def test_parameter_schema(kind: Any) -> None:
-    service = ServiceDescription("S", "1", inputs=[("a", kind)], outputs=[("b", kind)])
+    service = ServiceDescription("S", "1", inputs=[Parameter("a", kind)], outputs=[Parameter("b", kind)])
     definitions = service_document(service)["definitions"]
     expected = {**SCHEMAS[kind], "description": kind}
     assert definitions["InputParameters"]["properties"] == {"a": expected}
@@ -299,18 +301,6 @@ def test_every_array_says_what_its_items_are() -> None:
     assert all("items" in array for array in found)
 
 
-def spoil(node: Any) -> None:
-    """Change every container of a document in place."""
-    if isinstance(node, dict):
-        for child in list(node.values()):
-            spoil(child)
-        node["spoiled"] = True
-    elif isinstance(node, list):
-        for child in node:
-            spoil(child)
-        node.append("spoiled")
-
-
 def test_each_document_is_made_anew() -> None:
     pristine = json.dumps(service_document(EVERYTHING))
     spoil(service_document(EVERYTHING))
@@ -324,7 +314,7 @@ def test_each_document_is_made_anew() -> None:
     inputs=st.dictionaries(st.from_regex(r"[a-z]\w{0,8}", fullmatch=True), st.sampled_from(parameters.TYPES)),
 )
 def test_any_name_gives_valid_swagger(name: Any, version: Any, inputs: Any) -> None:
-    service = ServiceDescription(name, version, inputs=list(inputs.items()))
+    service = ServiceDescription(name, version, inputs=[Parameter(*each) for each in inputs.items()])
     document = service_document(service)
     SWAGGER.validate(document)
     assert list(document["definitions"]["InputParameters"]["properties"]) == list(inputs)
