@@ -4,18 +4,22 @@ The names below are all that the web node uses.
 """
 
 from jupyter_deployr.computenode.definition import CodeError, Isolation, ServiceDefinition, compile_code
+from jupyter_deployr.computenode.executions import Execution, ExecutionLog
 from jupyter_deployr.computenode.fail_points import fail_point
 from jupyter_deployr.computenode.node import ComputeNode, ComputeSettings, LocalComputeNode
 from jupyter_deployr.computenode.pool import LoadFailed, ServicePool
 from jupyter_deployr.computenode.saving import Selection
-from jupyter_deployr.computenode.sessions import Execution, Session
+from jupyter_deployr.computenode.session_files import Draft, check_file_name
+from jupyter_deployr.computenode.sessions import Session
 from jupyter_deployr.computenode.snapshot import NotKept, Snapshot, SnapshotError
 
 __all__ = [
     "CodeError",
     "ComputeNode",
     "ComputeSettings",
+    "Draft",
     "Execution",
+    "ExecutionLog",
     "Isolation",
     "LoadFailed",
     "LocalComputeNode",
@@ -26,6 +30,7 @@ __all__ = [
     "Session",
     "Snapshot",
     "SnapshotError",
+    "check_file_name",
     "compile_code",
     "fail_point",
 ]

@@ -15,7 +15,9 @@ from typing import Any, ClassVar
 from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from traitlets import default
 
+from jupyter_deployr.computenode.limited_output import LimitedSession
 from jupyter_deployr.computenode.local_modules import files_written
 from jupyter_deployr.computenode.saving import Progress, Refused, Selection, UnknownNames, save
 from jupyter_deployr.computenode.snapshot import Snapshot, SnapshotError
@@ -27,6 +29,7 @@ READY = b"ready"
 # Names of the messages and the metadata member that this kernel adds to Jupyter's.
 SAVE = "deployr_save_request"
 LOAD = "deployr_load_request"
+OBJECT = "deployr_object_request"
 PROGRESS = "deployr_save_progress"
 EXTRAS = "deployr"
 # The exit code of a kernel that can no longer answer.
@@ -39,9 +42,9 @@ _HISTORY_NAME = re.compile(r"_{1,3}|_\d+|_i{1,3}|_i\d+")
 
 
 class SessionKernel(IPythonKernel):
-    """Adds to an execute request the inputs and outputs of `executeCode`, and two requests for snapshots."""
+    """Adds to an execute request the inputs and outputs of `executeCode`, and requests for snapshots and objects."""
 
-    msg_types = [*IPythonKernel.msg_types, SAVE, LOAD]  # noqa: RUF012 - ipykernel's own way
+    msg_types = [*IPythonKernel.msg_types, SAVE, LOAD, OBJECT]  # noqa: RUF012 - ipykernel's own way
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -184,6 +187,17 @@ class SessionKernel(IPythonKernel):
             content = _fault("interrupted" if isinstance(error, KeyboardInterrupt) else "error", error)
         self._reply(stream, "deployr_load_reply", content, parent, ident)
 
+    async def deployr_object_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """List, write, read or delete objects of the workspace, as the request says."""
+        # Not above, because the web node imports this module too: it has no business with dill.
+        from jupyter_deployr.computenode.workspace_objects import WorkspaceObjects
+
+        try:
+            content = WorkspaceObjects(self._workspace, self._user_names).answer(parent["content"])
+        except (Exception, KeyboardInterrupt) as error:
+            content = _fault("interrupted" if isinstance(error, KeyboardInterrupt) else "error", error)
+        self._reply(stream, "deployr_object_reply", content, parent, ident)
+
     def _reply(self, stream: Any, kind: str, content: dict[str, Any], parent: dict[str, Any], ident: Any) -> None:
         assert self.session is not None
         self.session.send(stream, kind, content, parent, ident=ident)
@@ -225,10 +239,14 @@ class OrderedStream(OutStream):
 
 
 class _SessionKernelApp(IPKernelApp):
-    """Starts a SessionKernel whose streams keep their order."""
+    """Starts a SessionKernel whose streams keep their order and whose output is limited."""
 
     kernel_class = SessionKernel
     outstream_class = f"{__name__}.OrderedStream"
+
+    @default("session")
+    def _limited_session(self) -> LimitedSession:
+        return LimitedSession(parent=self)
 
 
 def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:

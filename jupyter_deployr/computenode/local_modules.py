@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import FileFinder
 from pathlib import Path
 
 
@@ -21,11 +21,19 @@ def files_written(directory: Path) -> Iterator[None]:
     imported = _imported_from(directory)
     before = {path: _content(path) for path in imported.values()}
     yield
-    # Folders are searched as they were a moment ago.
-    importlib.invalidate_caches()
+    _look_again(directory)
     if any(_content(path) != content for path, content in before.items()):
         for name in imported:
             sys.modules.pop(name, None)
+
+
+def _look_again(directory: Path) -> None:
+    """Have the folders searched for modules as they are now, and no others: what is cached of these lies in memory
+    that is shared with other processes as long as nobody touches it."""
+    here = str(directory.resolve())
+    for place, finder in list(sys.path_importer_cache.items()):
+        if isinstance(finder, FileFinder) and (place == "" or place == here or place.startswith(f"{here}{os.sep}")):
+            finder.invalidate_caches()
 
 
 def _imported_from(directory: Path) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import secrets
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 from jupyter_deployr.computenode.definition import ServiceDefinition
 from jupyter_deployr.computenode.exporting import export
 from jupyter_deployr.computenode.forking import ForkServer, compute_environment
-from jupyter_deployr.computenode.manifest import differences, other_python
+from jupyter_deployr.computenode.manifest import differences, environment, other_python
 from jupyter_deployr.computenode.pool import Check, ServicePool
 from jupyter_deployr.computenode.sessions import Session
 from jupyter_deployr.computenode.warm_sessions import WarmSessions
@@ -32,6 +33,9 @@ class ComputeNode(Protocol):
     @property
     def ready(self) -> bool:
         """Whether sessions and workers can be started."""
+
+    async def environment(self) -> Mapping[str, Any]:
+        """Its `python`, `implementation` and `platform`, and the `distributions` installed: versions by name."""
 
     async def start(self) -> None:
         """Become ready. Raises Unavailable."""
@@ -104,6 +108,9 @@ class LocalComputeNode:
     @property
     def ready(self) -> bool:
         return self._zygote.running
+
+    async def environment(self) -> Mapping[str, Any]:
+        return await asyncio.to_thread(environment)
 
     async def start(self) -> None:
         await self._zygote.start()

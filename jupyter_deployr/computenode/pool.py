@@ -12,17 +12,16 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import cast
 
-from jupyter_deployr.computenode.channel import RING, FrameParser, Request, pack
+from jupyter_deployr.computenode.channel import Request
 from jupyter_deployr.computenode.definition import ServiceDefinition
 from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
 from jupyter_deployr.computenode.outbox import USABLE, Outbox
+from jupyter_deployr.computenode.pool_worker import Answer, Call, PoolWorker
 from jupyter_deployr.protocol.errors import StorageFull, Unavailable, WorkerLost
 
 _log = logging.getLogger(__name__)
 
-Answer = tuple[int, bytes]
 Check = Callable[[], Awaitable[None]]
 
 # At most about this much work waits inside a worker, where it can't be moved any more.
@@ -38,116 +37,6 @@ class LoadFailed(Exception):
     def __init__(self, message: str, traceback_text: str = "") -> None:
         super().__init__(message)
         self.traceback_text = traceback_text
-
-
-class _Call:
-    """A request body on its way to an answer."""
-
-    __slots__ = ("answer", "body")
-
-    def __init__(self, body: bytes, answer: asyncio.Future[Answer]) -> None:
-        self.body = body
-        self.answer = answer
-
-
-class _Worker(asyncio.Protocol):
-    """The web node's end of one worker."""
-
-    def __init__(
-        self, on_answer: Callable[[int], None], on_lost: Callable[[_Worker], None], outbox: Outbox | None
-    ) -> None:
-        self._on_answer = on_answer
-        self._on_lost = on_lost
-        self._parser = FrameParser()
-        self._transport: asyncio.WriteTransport | None = None
-        self._loop = asyncio.get_running_loop()
-        self._waiting: list[bytes] = []
-        self._outbox = outbox
-        self._left = FrameParser()
-        self._early: dict[int, tuple[int, int, bytes]] = {}
-        self._sent = 0
-        self._answered = 0
-        self.in_flight: deque[_Call] = deque()
-        self.process: ForkedProcess | None = None
-        self.loaded = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are not registered as asyncio's.
-        self._transport = cast(asyncio.WriteTransport, transport)
-
-    def send(self, call: _Call, code: int = Request.CALL) -> None:
-        """Write one request; its answer arrives in `call`."""
-        if not self._waiting:
-            # One write for all that is sent in this turn of the event loop.
-            self._loop.call_soon(self._flush)
-        self._waiting += (pack(call.body, self._sent, code), call.body)
-        self._sent = (self._sent + 1) & 0xFFFFFFFF
-        self.in_flight.append(call)
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.writelines(waiting)
-
-    def data_received(self, data: bytes) -> None:
-        self.look()
-        for frame in self._parser.feed(data):
-            if frame[1] == RING:
-                continue
-            if not self._answer(*frame):
-                return
-
-    def look(self) -> None:
-        """Take the replies that lie in the outbox."""
-        if self._outbox is None:
-            return
-        left = self._outbox.take()
-        if left:
-            for frame in self._left.feed(left):
-                if not self._answer(*frame):
-                    return
-
-    def _answer(self, sequence: int, code: int, microseconds: int, payload: bytes) -> bool:
-        """Resolve a call with its reply; False when it is no reply to a call that is out."""
-        ahead = (sequence - self._answered) & 0xFFFFFFFF
-        if ahead >= len(self.in_flight):
-            # User code wrote into the channel: nothing that comes after can be trusted.
-            self.kill()
-            return False
-        if ahead:
-            # The one before it came over the other way, and is still to be read.
-            self._early[sequence] = code, microseconds, payload
-            return True
-        self._resolve(code, microseconds, payload)
-        while self._early and (early := self._early.pop(self._answered, None)):
-            self._resolve(*early)
-        return True
-
-    def _resolve(self, code: int, microseconds: int, payload: bytes) -> None:
-        self._answered = (self._answered + 1) & 0xFFFFFFFF
-        call = self.in_flight.popleft()
-        if not call.answer.done():
-            call.answer.set_result((code, payload))
-        if self.loaded:
-            self._on_answer(microseconds)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.look()
-        if self._outbox is not None:
-            self._outbox.close()
-            self._outbox = None
-        self._on_lost(self)
-
-    def close(self) -> None:
-        """Let the worker end: it does so when it reads the end of the channel."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def kill(self) -> None:
-        """End the worker at once; `connection_lost` follows."""
-        if self.process is not None:
-            self.process.kill()
-        self.close()
 
 
 class ServicePool:
@@ -173,8 +62,8 @@ class ServicePool:
         self._scratch = scratch
         self._size = size
         self._max_queue = max_queue
-        self._queue: deque[_Call] = deque()
-        self._workers: list[_Worker] = []
+        self._queue: deque[Call] = deque()
+        self._workers: list[PoolWorker] = []
         self._starting = 0
         self._window = 1
         self._mean_microseconds = float(_IN_FLIGHT_MICROSECONDS)
@@ -193,7 +82,7 @@ class ServicePool:
         The future fails with WorkerLost, Unavailable, LoadFailed, StorageFull, OSError, or with what `check` raises.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        call = _Call(body, answer)
+        call = Call(body, answer)
         worker = self._free_worker()
         if worker is not None and not self._queue:
             worker.send(call)
@@ -209,8 +98,8 @@ class ServicePool:
             self._grow()
         return answer
 
-    def _free_worker(self) -> _Worker | None:
-        best: _Worker | None = None
+    def _free_worker(self) -> PoolWorker | None:
+        best: PoolWorker | None = None
         least = self._window
         for worker in self._workers:
             load = len(worker.in_flight)
@@ -298,7 +187,7 @@ class ServicePool:
             if not call.answer.done():
                 call.answer.set_exception(error)
 
-    async def _new_worker(self) -> _Worker:
+    async def _new_worker(self) -> PoolWorker:
         """Fork a worker and have it load the version."""
         if self._check is not None:
             await self._check()
@@ -327,13 +216,13 @@ class ServicePool:
         process.ended.add_done_callback(lambda _: loop.run_in_executor(None, _remove, directory))
         ours.setblocking(False)
         _, worker = await loop.create_unix_connection(
-            lambda: _Worker(self._on_answer, self._on_lost, outbox), sock=ours
+            lambda: PoolWorker(self._on_answer, self._on_lost, outbox), sock=ours
         )
         worker.process = process
         # What died with the zygote is let go of at once, so that no call is sent there. Otherwise the channel ends by
         # itself, behind the last replies in it.
         process.ended.add_done_callback(lambda _: worker.close() if process.orphaned else None)
-        load = _Call(json.dumps(self.definition.to_json()).encode(), loop.create_future())
+        load = Call(json.dumps(self.definition.to_json()).encode(), loop.create_future())
         worker.send(load, Request.LOAD)
         try:
             status, answer = await asyncio.wait_for(load.answer, _LOAD_TIMEOUT_SECONDS)
@@ -355,7 +244,7 @@ class ServicePool:
         self.notes = tuple(json.loads(answer)["notes"])
         return worker
 
-    def _on_lost(self, worker: _Worker) -> None:
+    def _on_lost(self, worker: PoolWorker) -> None:
         """The oldest unanswered call is what the worker died of; the others are moved."""
         was_serving = worker in self._workers
         if was_serving:
@@ -373,7 +262,7 @@ class ServicePool:
         if self._closing:
             self._check_drained()
 
-    def _report_lost(self, call: _Call, process: ForkedProcess | None) -> None:
+    def _report_lost(self, call: Call, process: ForkedProcess | None) -> None:
         def answer(code: int | None) -> None:
             if not call.answer.done():
                 how = "unknown reason" if code is None else describe_exit(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import mmap
+import os
 import pickle
 import stat
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -168,9 +169,12 @@ class _Writer:
     def _write_file(self, path: Path, name: str, mode: int) -> None:
         offset = _aligned(self._file, _SMALL_ALIGNMENT)
         with path.open("rb") as source:
-            while chunk := source.read(COPY_CHUNK):
+            # As long as it is now: something may be writing to it all the time.
+            left = os.fstat(source.fileno()).st_size
+            while left and (chunk := source.read(min(left, COPY_CHUNK))):
                 self._progress(name, self._file.tell())
                 self._file.write(chunk)
+                left -= len(chunk)
         length = self._file.tell() - offset
         self._files.append({"path": name, "offset": offset, "length": length, "mode": stat.S_IMODE(mode) & 0o777})
 

@@ -15,7 +15,6 @@ from typing import Any
 from jupyter_deployr.computenode.console import Console
 from jupyter_deployr.computenode.definition import CodeError, Isolation, ServiceDefinition, compile_code
 from jupyter_deployr.computenode.leaks import foreseeable_leaks
-from jupyter_deployr.computenode.local_modules import files_written
 from jupyter_deployr.computenode.namespace import CallNamespace
 from jupyter_deployr.computenode.process_state import ProcessState
 from jupyter_deployr.computenode.snapshot import Snapshot, SnapshotError
@@ -66,8 +65,7 @@ class LoadedService:
             self._init_code = _compiled(definition.init_code, f"{definition.label} (initCode)")
             self._snapshot = None if definition.snapshot is None else Snapshot(Path(definition.snapshot))
             if self._snapshot is not None:
-                with files_written(directory):
-                    self._snapshot.write_files(directory)
+                self._snapshot.write_files(directory)
             names = self._workspace()
             if self._snapshot is not None:
                 self._snapshot.restore_random_states()

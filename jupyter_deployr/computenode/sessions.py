@@ -4,69 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import secrets
 import shutil
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
-import zmq
+import psutil
 import zmq.asyncio
-from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.channels import AsyncZMQSocketChannel
 
 from jupyter_deployr.computenode import kernel
+from jupyter_deployr.computenode.executions import Console, Execution, ExecutionLog, ExecutionLogs
 from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
+from jupyter_deployr.computenode.history import History
+from jupyter_deployr.computenode.kernel_requests import KernelRequests, Message
 from jupyter_deployr.computenode.provisioner import ZygoteKernelManager
 from jupyter_deployr.computenode.saving import Progress, Selection, unheard
+from jupyter_deployr.computenode.session_files import WORK, Draft, SessionFiles
 from jupyter_deployr.computenode.turns import Turns
 from jupyter_deployr.protocol.errors import (
     BadRequest,
     Conflict,
     DeployRError,
     Gone,
+    NotFound,
     ServerFault,
     StorageFull,
     Unavailable,
 )
 
-_log = logging.getLogger(__name__)
-
 _READY_SECONDS = 30
-_SUBSCRIBED_SECONDS = 0.2
 # A kernel that was told to exit does so a tenth of a second later.
 _EXIT_SECONDS = 5
-# At most so long between a reply and the kernel's word that it is idle, in whichever order they come.
-_SILENCE_SECONDS = 10
+_ASIDE_SECONDS = 10
 
-Message = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How an execution ended. `outputs` maps names to JSON text; `traceback` is IPython's, line by line."""
-
-    success: bool
-    error_message: str
-    console_output: str
-    outputs: Mapping[str, str]
-    changed_files: Sequence[str]
-    traceback: Sequence[str] = ()
-
-
-@dataclass
-class _Request:
-    """A request on the shell channel: its reply, the kernel's word that it is done, what it printed, and who hears of
-    its progress."""
-
-    reply: asyncio.Future[Message]
-    idle: asyncio.Future[None]
-    console: list[str] = field(default_factory=list)
-    progress: Progress = unheard
-    heard: int = 0
+Answer = TypeVar("Answer")
 
 
 class Session:
@@ -79,37 +53,35 @@ class Session:
         self._home = scratch / f"session-{secrets.token_hex(8)}"
         # Socket paths may have some 100 characters only, so these lie elsewhere.
         self._sockets = sockets / secrets.token_hex(8)
-        self.directory = self._home / "work"
+        self.directory = self._home / WORK
         self._manager = ZygoteKernelManager(
             zygote, directory=self.directory, sockets=self._sockets, ipython_dir=self._home / "ipython"
         )
-        self._client: AsyncKernelClient | None = None
         self._process: ForkedProcess | None = None
-        self._requests: dict[str, _Request] = {}
-        self._readers: list[asyncio.Task[None]] = []
+        self._requests: KernelRequests | None = None
+        self._files: SessionFiles | None = None
         self._turn = Turns()
         self._closed = ""
         self._released: asyncio.Task[None] | None = None
-        self._console: list[str] = []
-        self.history: list[str] = []
+        self._console = Console()
+        self._logs = ExecutionLogs()
+        self._history = History()
+        self._executing_since: float | None = None
 
     async def start(self) -> None:
         """Fork the kernel and connect to it. Raises Unavailable."""
         try:
-            self.directory.mkdir(parents=True)
+            self._files = await asyncio.to_thread(SessionFiles, self._home)
             self._sockets.mkdir(parents=True)
             try:
                 await self._manager.start_kernel()
             finally:
                 self._process = self._manager.process
-            client = self._client = self._manager.client(context=zmq.asyncio.Context.instance())
-            client.start_channels(stdin=False, hb=False, control=False)
-            self._readers = [
-                asyncio.create_task(self._read(client.shell_channel, self._hear_reply)),
-                asyncio.create_task(self._read(client.iopub_channel, self._hear_output)),
-            ]
+            assert self._process is not None
+            client = self._manager.client(context=zmq.asyncio.Context.instance())
+            self._requests = KernelRequests(client, self._process, self.gone)
             self._released = asyncio.create_task(self._release())
-            await asyncio.wait_for(self._subscribed(), _READY_SECONDS)
+            await asyncio.wait_for(self._requests.subscribed(), _READY_SECONDS)
         except TimeoutError:
             await self.close()
             raise Unavailable("The session's kernel did not answer in time.") from None
@@ -154,18 +126,54 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether something is executing."""
+        """Whether something is being done."""
         return self._turn.locked()
+
+    @property
+    def executing_since(self) -> float | None:
+        """When the code that runs began to, in seconds since 1970; None when none runs."""
+        return self._executing_since
 
     @property
     def console_output(self) -> str:
         """Console text of the current or last execution."""
-        return "".join(self._console)
+        return self._console.text
 
-    # -------------------------------------------------------------------------------------------- requests
+    @property
+    def history(self) -> list[str]:
+        """The code that was executed, the oldest first; of very much, the latest."""
+        return self._history.entries()
+
+    async def memory(self) -> int | None:
+        """Bytes of memory that the process shares with no other; None where the system doesn't tell."""
+        if self._process is None:
+            return None
+        return await asyncio.to_thread(_own_memory, self._process.pid)
+
+    # ------------------------------------------------------------------------------------------------- code
 
     async def execute(self, code: str, inputs: Mapping[str, Any], outputs: Sequence[str]) -> Execution:
         """Run `code`. Inputs are set before, outputs read after. Raises Gone when the process ends meanwhile."""
+        return await self._execute(code, inputs, outputs, None)
+
+    def begin(self, code: str, inputs: Mapping[str, Any], outputs: Sequence[str]) -> ExecutionLog:
+        """As `execute`, in the background: what it says can be followed, and its `outcome` awaited."""
+        log = ExecutionLog()
+        log.add("status", {"execution_state": "starting"}, {"executionId": log.id})
+        self._logs.add(log)
+        log.begin(self._execute(code, inputs, outputs, log), self._logs.trim)
+        return log
+
+    def execution(self, identity: str) -> ExecutionLog:
+        """One that `begin` began. Raises NotFound, also for one that ended long ago."""
+        log = self._logs.get(identity)
+        if log is None:
+            raise NotFound("The session has no execution of that id, or it ended long ago.")
+        return log
+
+    async def _execute(
+        self, code: str, inputs: Mapping[str, Any], outputs: Sequence[str], log: ExecutionLog | None
+    ) -> Execution:
         content = {
             "code": code,
             "silent": False,
@@ -176,9 +184,19 @@ class Session:
         }
         extras = {"inputs": dict(inputs), "outputs": list(outputs)}
         async with self._turn:
-            self._console = []
-            self.history.append(code)
-            reply = await self._ask("execute_request", content, {kernel.EXTRAS: extras}, self._console)
+            console = self._console = Console()
+            self._history.add(code)
+
+            def hear(message: Message) -> None:
+                console.hear(message)
+                if log is not None:
+                    log.hear(message)
+
+            self._executing_since = time.time()
+            try:
+                reply = await self._connected().ask("execute_request", content, {kernel.EXTRAS: extras}, hear)
+            finally:
+                self._executing_since = None
             answer = reply["content"]
             found = reply["metadata"].get(kernel.EXTRAS, {"outputs": {}, "fault": "", "changed": [], "exiting": False})
             if found["exiting"]:
@@ -190,11 +208,108 @@ class Session:
         return Execution(
             success=not failure,
             error_message=failure,
-            console_output=self.console_output,
+            console_output=console.text,
             outputs=found["outputs"],
             changed_files=found["changed"],
             traceback=answer.get("traceback") or (),
         )
+
+    async def complete(self, code: str, cursor: int) -> Message:
+        """Jupyter's reply to what could stand at `cursor` in `code`; also while code runs. Raises Gone, TimedOut."""
+        return await self._ask_aside("complete_request", {"code": code, "cursor_pos": cursor})
+
+    async def inspect(self, code: str, cursor: int, detail: int) -> Message:
+        """Jupyter's reply to what stands at `cursor` in `code`; also while code runs. Raises Gone, TimedOut."""
+        asked = {"code": code, "cursor_pos": cursor, "detail_level": detail}
+        return await self._ask_aside("inspect_request", asked)
+
+    async def _ask_aside(self, kind: str, content: Message) -> Message:
+        reply = await self._connected().ask_aside(kind, content, _ASIDE_SECONDS)
+        answer: Message = reply["content"]
+        return answer
+
+    # -------------------------------------------------------------------------------------- files and objects
+
+    async def file_names(self) -> list[str]:
+        """The files of the working directory, as `SessionFiles.names`. Raises Gone."""
+        return await self._with_files(lambda files: files.names())
+
+    async def open_file(self, name: str) -> BinaryIO:
+        """A file of the working directory, to read and close. Raises BadRequest, NotFound, Gone."""
+        return await self._with_files(lambda files: files.open(name))
+
+    async def delete_file(self, name: str) -> None:
+        """Remove a file of the working directory. Raises BadRequest, NotFound, Gone."""
+        await self._with_files(lambda files: files.delete(name))
+
+    async def draft(self) -> Draft:
+        """A new file for `keep_file` or `set_object`, which its `with` removes otherwise. Raises Gone."""
+        return await self._with_files(lambda files: files.draft())
+
+    async def keep_file(self, draft: Draft, name: str) -> None:
+        """Make a draft a file of the working directory, in place of what has that name there.
+
+        Raises BadRequest, Conflict, Gone, and OSError when the disk is full.
+        """
+        await self._with_files(lambda _: draft.keep_as(name))
+
+    async def objects(self) -> list[str]:
+        """The names of the workspace's objects, in order. Raises Gone."""
+        answer = await self._ask_for_object({"do": "list"})
+        names: list[str] = answer["names"]
+        return names
+
+    async def open_object(self, name: str) -> BinaryIO:
+        """The dill bytes of an object, to read and close.
+
+        Raises NotFound, BadRequest when dill can't write it, Conflict when interrupted, StorageFull, Gone.
+        """
+        path = await self._with_files(lambda files: files.handed_over())
+        try:
+            await self._ask_for_object({"do": "get", "name": name, "path": str(path)})
+            return await self._with_files(lambda files: files.take(path))
+        finally:
+            if self._files is not None:
+                await asyncio.to_thread(self._files.discard, path)
+
+    async def set_object(self, name: str, draft: Draft) -> None:
+        """Define an object from a draft of dill bytes. They are loaded in the session.
+
+        Raises BadRequest when they can't be, Conflict when interrupted, StorageFull, Gone.
+        """
+        await asyncio.to_thread(draft.complete)
+        await self._ask_for_object({"do": "set", "name": name, "path": str(draft.path)})
+
+    async def delete_object(self, name: str) -> None:
+        """Delete an object. Raises NotFound, Gone."""
+        await self._ask_for_object({"do": "delete", "name": name})
+
+    async def _with_files(self, work: Callable[[SessionFiles], Answer]) -> Answer:
+        if self.ended or self._files is None:
+            raise self.gone()
+        try:
+            return await asyncio.to_thread(work, self._files)
+        except (OSError, DeployRError):
+            if self.ended:
+                raise self.gone() from None
+            raise
+
+    async def _ask_for_object(self, asked: Message) -> Message:
+        async with self._turn:
+            reply = await self._connected().ask(kernel.OBJECT, asked)
+        content: Message = reply["content"]
+        match content["status"]:
+            case "unknown":
+                raise NotFound("The session has no object of that name.")
+            case "refused":
+                raise BadRequest(content["reason"])
+            case "interrupted":
+                raise Conflict("The request was interrupted.")
+            case "error":
+                raise _disk_fault(content, "The object was not transferred")
+        return content
+
+    # ---------------------------------------------------------------------------------------------- snapshots
 
     async def save(self, path: Path, selection: Selection, progress: Progress = unheard) -> None:
         """Save the selected part of workspace and files to `path`; the file says what could not be kept.
@@ -204,7 +319,7 @@ class Session:
         """
         asked = {"path": str(path), "selection": selection.to_json()}
         async with self._turn:
-            reply = await self._ask(kernel.SAVE, asked, progress=progress)
+            reply = await self._connected().ask(kernel.SAVE, asked, hear=_hearing(progress))
         content = reply["content"]
         match content["status"]:
             case "unknown":
@@ -222,7 +337,7 @@ class Session:
         Raises BadRequest with the reason, Conflict when interrupted, StorageFull, Gone.
         """
         async with self._turn:
-            reply = await self._ask(kernel.LOAD, {"path": str(path)})
+            reply = await self._connected().ask(kernel.LOAD, {"path": str(path)})
         content = reply["content"]
         match content["status"]:
             case "refused":
@@ -231,6 +346,8 @@ class Session:
                 raise Conflict("Loading the snapshot was interrupted; a part of it may be in the session.")
             case "error":
                 raise _disk_fault(content, "The snapshot was not loaded")
+
+    # ----------------------------------------------------------------------------------------------- the end
 
     def interrupt(self) -> None:
         """Interrupt what is executing; the session lives on."""
@@ -258,111 +375,38 @@ class Session:
         """Wait for the end of the process, then give back all that the session had."""
         if self._process is not None:
             await asyncio.wait((self._process.ended,))
-        for reader in self._readers:
-            reader.cancel()
-        await asyncio.gather(*self._readers, return_exceptions=True)
-        if self._client is not None:
-            self._client.stop_channels()
+        if self._requests is not None:
+            await self._requests.close()
         await self._manager.cleanup_resources()
         await asyncio.to_thread(self._remove_files)
 
+    def _connected(self) -> KernelRequests:
+        """Raises Gone."""
+        if self._requests is None:
+            raise self.gone()
+        return self._requests
+
     def _remove_files(self) -> None:
+        if self._files is not None:
+            self._files.close()
         shutil.rmtree(self._home, ignore_errors=True)
         shutil.rmtree(self._sockets, ignore_errors=True)
 
-    # -------------------------------------------------------------------------------------------- channels
 
-    async def _ask(
-        self,
-        kind: str,
-        content: Message,
-        metadata: Message | None = None,
-        console: list[str] | None = None,
-        progress: Progress = unheard,
-    ) -> Message:
-        """Send a shell request and wait for its reply and for all its output. Raises Gone."""
-        client, process = self._client, self._process
-        if client is None or process is None or process.ended.done():
-            raise self.gone()
-        loop = asyncio.get_running_loop()
-        message = client.session.msg(kind, content, metadata=metadata)
-        request = _Request(loop.create_future(), loop.create_future(), [] if console is None else console, progress)
-        identity = message["header"]["msg_id"]
-        self._requests[identity] = request
-        try:
-            client.shell_channel.send(message)
-            await self._replied(request, process)
-            await self._all_output(request, process)
-            return request.reply.result()
-        finally:
-            del self._requests[identity]
+def _hearing(progress: Progress) -> Callable[[Message], None]:
+    def hear(message: Message) -> None:
+        if message["msg_type"] == kernel.PROGRESS:
+            progress(message["content"]["name"], message["content"]["written"])
 
-    async def _replied(self, request: _Request, process: ForkedProcess) -> None:
-        """Wait for the reply. Raises Gone, or ServerFault when the kernel is done with the request and says nothing."""
-        answers = (request.reply, process.ended)
-        await asyncio.wait((*answers, request.idle), return_when=asyncio.FIRST_COMPLETED)
-        if not request.reply.done() and not process.ended.done():
-            # The two come over channels of their own.
-            await asyncio.wait(answers, timeout=_SILENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if not request.reply.done():
-            if process.ended.done():
-                raise self.gone()
-            raise ServerFault("The session gave no answer to the request. Try again, or create a new session.")
+    return hear
 
-    async def _all_output(self, request: _Request, process: ForkedProcess) -> None:
-        """Wait for the output before the kernel's word that it is idle, but not for a kernel that keeps silent: user
-        code may have closed that channel, or an interrupt come in between. Raises Gone."""
-        while not request.idle.done():
-            heard = request.heard
-            await asyncio.wait(
-                (request.idle, process.ended), timeout=_SILENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            if process.ended.done():
-                raise self.gone()
-            if request.heard == heard:
-                return
 
-    async def _subscribed(self) -> None:
-        """Ask until an answer comes over iopub too: a subscription takes effect a moment after it is made."""
-        while True:
-            try:
-                await asyncio.wait_for(self._ask("kernel_info_request", {}), _SUBSCRIBED_SECONDS)
-                return
-            except TimeoutError:
-                continue
-
-    async def _read(self, channel: AsyncZMQSocketChannel, hear: Callable[[Message], None]) -> None:
-        while True:
-            try:
-                hear(await channel.get_msg())
-            except zmq.ZMQError:
-                raise
-            except Exception:
-                # User code can reach the kernel's sockets and send what it likes.
-                _log.debug("a session sent what is no Jupyter message")
-
-    def _hear_reply(self, message: Message) -> None:
-        request = self._requests.get(message["parent_header"].get("msg_id"))
-        if request is not None and not request.reply.done():
-            request.reply.set_result(message)
-
-    def _hear_output(self, message: Message) -> None:
-        request = self._requests.get(message["parent_header"].get("msg_id"))
-        if request is None:
-            return
-        request.heard += 1
-        kind, content = message["msg_type"], message["content"]
-        if kind == "status" and content["execution_state"] == "idle":
-            if not request.idle.done():
-                request.idle.set_result(None)
-        elif kind == kernel.PROGRESS:
-            request.progress(content["name"], content["written"])
-        elif kind == "stream":
-            request.console.append(content["text"])
-        elif kind in ("execute_result", "display_data"):
-            text = content["data"].get("text/plain")
-            if text is not None:
-                request.console.append(f"{text}\n")
+def _own_memory(pid: int) -> int | None:
+    try:
+        own: int = psutil.Process(pid).memory_full_info().uss
+    except psutil.Error:
+        return None
+    return own
 
 
 def _disk_fault(content: Message, what: str) -> DeployRError:

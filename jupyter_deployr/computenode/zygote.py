@@ -101,10 +101,10 @@ class Zygote:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
-        gc.collect()
-        gc.freeze()
         # Each snapshot's manifest needs it.
         installed_packages()
+        gc.collect()
+        gc.freeze()
         self._tell({"ready": os.getpid(), "missing": missing})
         selector = selectors.DefaultSelector()
         selector.register(self._control, selectors.EVENT_READ)

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import unquote
 
 from jupyter_deployr.computenode import (
@@ -21,17 +22,27 @@ from jupyter_deployr.computenode import (
     Snapshot,
     SnapshotError,
     compile_code,
+    fail_point,
 )
-from jupyter_deployr.protocol.errors import BadRequest, Conflict, Forbidden, NotFound
-from jupyter_deployr.protocol.models import ParameterDefinition, PublishWebServiceRequest
-from jupyter_deployr.protocol.parameters import canonical_type
-from jupyter_deployr.protocol.parameters import check_name as check_parameter_name
+from jupyter_deployr.protocol.definitions import checked_parameters
+from jupyter_deployr.protocol.errors import (
+    BadRequest,
+    Conflict,
+    DeployRError,
+    Forbidden,
+    NotFound,
+    ServerFault,
+    Unavailable,
+)
+from jupyter_deployr.protocol.models import PublishWebServiceRequest
 from jupyter_deployr.webnode.auth import Principal
 from jupyter_deployr.webnode.names import check_name, consume_path
 from jupyter_deployr.webnode.snapshots import SnapshotLibrary
-from jupyter_deployr.webnode.store import Parameters, StoredVersion, VersionStore
+from jupyter_deployr.webnode.store import StoredSnapshot, StoredVersion, VersionStore
 
 _log = logging.getLogger(__name__)
+
+_ASK_AGAIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -56,16 +67,19 @@ class Catalog:
         self._versions: dict[tuple[str, str], PublishedVersion] = {}
         self._by_path: dict[bytes, PublishedVersion] = {}
         self._changing: set[tuple[str, str]] = set()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._unsettled: set[tuple[str, str]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
-        """Read the versions from the database. Their workers start with their first calls."""
+        """Read the versions from the database. Their workers start with their first calls, and their snapshots are
+        looked through meanwhile."""
         for stored in await asyncio.to_thread(self._store.all):
-            self._show(PublishedVersion(stored, self._node.service(self._definition(stored))))
+            self._show(PublishedVersion(stored, self.new_pool(stored)))
+        self._in_background(self._look_through())
 
     async def close(self) -> None:
         """End all workers at once: calls have been drained by now."""
-        for task in self._closing:
+        for task in self._tasks:
             task.cancel()
         await asyncio.gather(*(published.pool.close(0) for published in self._versions.values()))
 
@@ -98,6 +112,10 @@ class Catalog:
             return self._versions[name, version]
         except KeyError:
             raise NotFound(f"There is no service {name} {version}.") from None
+
+    def broken(self, stored: StoredVersion) -> str | None:
+        """What keeps a version from answering calls and what to do, as far as it is known; None when nothing does."""
+        return self._snapshots.checks.known(stored.digest)
 
     # ---------------------------------------------------------------------------------------------- changing
 
@@ -134,11 +152,14 @@ class Catalog:
                 digest=None,
                 isolation=Isolation.NAMESPACE,
             )
-            stored = await self._with_request(stored, principal, request)
-            async with self._started(stored) as pool:
-                stored = replace(stored, notes=pool.notes)
-                await asyncio.to_thread(self._store.add, stored)
-                self._show(PublishedVersion(stored, pool))
+            async with self._snapshot_of(principal, request) as snapshot:
+                stored = await self._with_request(stored, request, snapshot)
+                async with self._started(stored) as pool:
+                    fail_point("publish.loaded")
+                    stored = replace(stored, notes=pool.notes)
+                    await asyncio.to_thread(self._store.add, stored)
+                    fail_point("publish.committed")
+                    self._show(PublishedVersion(stored, pool))
         return stored
 
     async def patch(
@@ -146,55 +167,123 @@ class Catalog:
     ) -> StoredVersion:
         """Change the members that the request gives; null keeps what is there. Raises as `publish` does."""
         key = name, version
-        with self._change(key):
-            old = self._changeable(principal, key)
+        with self._change(key), ExitStack() as hold:
+            old = self.changeable(principal, key)
             _check_runtime(request.runtime_type)
-            stored = await self._with_request(old.stored, principal, request)
-            if self._definition(stored) == self._definition(old.stored):
-                await asyncio.to_thread(self._store.replace, stored)
-                self._show(PublishedVersion(stored, old.pool))
-            else:
+            hold.enter_context(self._snapshots.pinned(old.stored.digest))
+            async with self._snapshot_of(principal, request) as snapshot:
+                stored = await self._with_request(old.stored, request, snapshot)
+                if self._definition(stored) == self._definition(old.stored):
+                    await asyncio.to_thread(self._store.replace, stored)
+                    fail_point("patch.committed")
+                    self._show(PublishedVersion(stored, old.pool))
+                    return stored
                 async with self._started(stored) as pool:
+                    fail_point("patch.loaded")
                     stored = replace(stored, notes=pool.notes)
                     await asyncio.to_thread(self._store.replace, stored)
+                    fail_point("patch.committed")
                     self._show(PublishedVersion(stored, pool))
-                self._close(old.pool)
-        await self._snapshots.collect()
+            self._retire(old.pool, hold.pop_all())
         return stored
 
     async def delete(self, principal: Principal, name: str, version: str) -> None:
         """Delete a version; calls that have begun end on it. Raises NotFound, Forbidden, Conflict."""
         key = name, version
-        with self._change(key):
-            old = self._changeable(principal, key)
+        with self._change(key), ExitStack() as hold:
+            old = self.changeable(principal, key)
+            hold.enter_context(self._snapshots.pinned(old.stored.digest))
             await asyncio.to_thread(self._store.remove, name, version)
-            del self._versions[key]
-            del self._by_path[consume_path(name, version).encode()]
-        self._close(old.pool)
-        await self._snapshots.collect()
+            fail_point("delete.committed")
+            self._hide(key)
+            self._retire(old.pool, hold.pop_all())
+
+    def end_workers(self, principal: Principal, name: str, version: str) -> None:
+        """Let the workers of a version end; the next call starts new ones. Raises NotFound, Forbidden, Conflict."""
+        key = name, version
+        with self._change(key), ExitStack() as hold:
+            old = self.changeable(principal, key)
+            hold.enter_context(self._snapshots.pinned(old.stored.digest))
+            self._show(PublishedVersion(old.stored, self.new_pool(old.stored)))
+            self._retire(old.pool, hold.pop_all())
 
     def _show(self, published: PublishedVersion) -> None:
         stored = published.stored
         self._versions[stored.name, stored.version] = published
         self._by_path[consume_path(stored.name, stored.version).encode()] = published
 
-    def _close(self, pool: ServicePool) -> None:
-        task = asyncio.create_task(pool.close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+    def _hide(self, key: tuple[str, str]) -> None:
+        del self._versions[key]
+        del self._by_path[consume_path(*key).encode()]
+
+    def _retire(self, pool: ServicePool, hold: ExitStack) -> None:
+        """Let the calls of a pool end that nothing leads to any more; until then, `hold` keeps what they run on."""
+
+        async def end() -> None:
+            with hold:
+                await pool.close()
+            await self._snapshots.collect()
+
+        self._in_background(end())
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look_through(self) -> None:
+        """Look at the snapshots of all versions, so that a broken one is shown before somebody calls it."""
+        for stored in self.all():
+            if stored.digest is not None:
+                fault = await asyncio.to_thread(self._snapshots.checks.check, stored.digest)
+                if fault is not None:
+                    _log.error("%s %s is broken. %s", stored.name, stored.version, fault)
 
     @contextmanager
     def _change(self, key: tuple[str, str]) -> Iterator[None]:
-        """One change of a version at a time. Raises Conflict."""
+        """One change of a version at a time. Raises Conflict, Unavailable."""
         if key in self._changing:
             raise Conflict(f"{key[0]} {key[1]} is being changed by another request; try again.")
+        if key in self._unsettled:
+            raise Unavailable(
+                f"The database can't be asked yet how the last change of {' '.join(key)} ended; try again."
+            )
         self._changing.add(key)
         try:
             yield
+        except Unavailable:
+            # The change may have been committed all the same, and only the word of it been lost.
+            self._unsettled.add(key)
+            self._in_background(self._settle(key))
+            raise
         finally:
             self._changing.discard(key)
 
-    def _changeable(self, principal: Principal, key: tuple[str, str]) -> PublishedVersion:
+    async def _settle(self, key: tuple[str, str]) -> None:
+        """Show what the database has of a version, as soon as it can be asked; until then it can't be changed."""
+        shown = self._versions.get(key)
+        with ExitStack() as hold:
+            if shown is not None:
+                hold.enter_context(self._snapshots.pinned(shown.stored.digest))
+            stored = await self._stored(key)
+            if stored != (shown and shown.stored):
+                if stored is None:
+                    self._hide(key)
+                else:
+                    self._show(PublishedVersion(stored, self.new_pool(stored)))
+                if shown is not None:
+                    self._retire(shown.pool, hold.pop_all())
+        self._unsettled.discard(key)
+
+    async def _stored(self, key: tuple[str, str]) -> StoredVersion | None:
+        while True:
+            try:
+                return await asyncio.to_thread(self._store.find, *key)
+            except DeployRError:
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+    def changeable(self, principal: Principal, key: tuple[str, str]) -> PublishedVersion:
+        """A version that the caller may change. Raises NotFound, Forbidden."""
         published = self.get(*key)
         if not principal.may_change(published.stored.published_by):
             raise Forbidden(
@@ -207,10 +296,27 @@ class Catalog:
         if versions and not principal.may_change(versions[0].published_by):
             raise Forbidden(f"The service {name} belongs to another user; publish under another name.")
 
+    @asynccontextmanager
+    async def _snapshot_of(
+        self, principal: Principal, request: PublishWebServiceRequest
+    ) -> AsyncIterator[StoredSnapshot | None]:
+        """The snapshot that the request names, kept during the block.
+
+        Raises NotFound, ServerFault when its content is damaged, BadRequest when it can't be loaded here.
+        """
+        if not request.snapshot_id:
+            yield None
+            return
+        async with self._snapshots.held(principal, request.snapshot_id) as snapshot:
+            fault = await asyncio.to_thread(self._snapshots.checks.check, snapshot.digest)
+            if fault is not None:
+                raise BadRequest(fault, fields=["snapshotId"])
+            yield snapshot
+
     async def _with_request(
-        self, stored: StoredVersion, principal: Principal, request: PublishWebServiceRequest
+        self, stored: StoredVersion, request: PublishWebServiceRequest, snapshot: StoredSnapshot | None
     ) -> StoredVersion:
-        """`stored` with what the request gives. Raises BadRequest, NotFound for the snapshot."""
+        """`stored` with what the request gives. Raises BadRequest."""
         changes: dict[str, object] = {}
         if request.isolation is not None and request.isolation not in list(Isolation):
             kinds = ", ".join(Isolation)
@@ -223,14 +329,14 @@ class Catalog:
             raise BadRequest(
                 f"The alias {request.operation_id!r} must be usable as a function name.", fields=["operationId"]
             )
-        if request.input_parameter_definitions is not None:
-            changes["inputs"] = _parameters(request.input_parameter_definitions, "inputParameterDefinitions")
-        if request.output_parameter_definitions is not None:
-            changes["outputs"] = _parameters(request.output_parameter_definitions, "outputParameterDefinitions")
+        inputs, outputs = checked_parameters(request.input_parameter_definitions, request.output_parameter_definitions)
+        if inputs is not None:
+            changes["inputs"] = inputs
+        if outputs is not None:
+            changes["outputs"] = outputs
         if request.output_file_names is not None:
             changes["output_files"] = _file_names(request.output_file_names)
-        if request.snapshot_id:
-            snapshot = await self._snapshots.get(principal, request.snapshot_id)
+        if snapshot is not None:
             keeps = stored.digest is not None and request.code is None and await self._is_empty(snapshot.digest)
             if not keeps:
                 changes |= {"snapshot_id": snapshot.id, "digest": snapshot.digest}
@@ -251,28 +357,38 @@ class Catalog:
     @asynccontextmanager
     async def _started(self, stored: StoredVersion) -> AsyncIterator[ServicePool]:
         """A pool that has loaded the version in a clean worker; ended again when the block fails. Raises BadRequest."""
-        pool = self._node.service(self._definition(stored))
-        with self._snapshots.pinned(stored.digest):
-            try:
-                await pool.start()
-                yield pool
-            except LoadFailed as failure:
-                await pool.close()
-                if failure.traceback_text:
-                    _log.info("%s %s can't be loaded:\n%s", stored.name, stored.version, failure.traceback_text)
-                reason = " ".join(str(failure).split())
-                raise BadRequest(f"{stored.name} {stored.version} can't be loaded: {reason}") from None
-            except BaseException:
-                await pool.close()
-                raise
+        pool = self.new_pool(stored)
+        try:
+            await pool.start()
+            yield pool
+        except LoadFailed as failure:
+            await pool.close()
+            if failure.traceback_text:
+                _log.info("%s %s can't be loaded:\n%s", stored.name, stored.version, failure.traceback_text)
+            reason = " ".join(str(failure).split())
+            raise BadRequest(f"{stored.name} {stored.version} can't be loaded: {reason}") from None
+        except BaseException:
+            await pool.close()
+            raise
+
+    def new_pool(self, stored: StoredVersion) -> ServicePool:
+        """Workers of their own for a version in some state, whose snapshot the caller has pinned."""
+
+        async def check() -> None:
+            if stored.digest is not None:
+                fault = await asyncio.to_thread(self._snapshots.checks.check, stored.digest)
+                if fault is not None:
+                    raise ServerFault(f"{stored.name} {stored.version} is broken. {fault}")
+
+        return self._node.service(self._definition(stored), check)
 
     def _definition(self, stored: StoredVersion) -> ServiceDefinition:
         return ServiceDefinition(
             label=f"{stored.name} {stored.version}",
             code=stored.code,
             init_code=stored.init_code or "",
-            inputs=stored.inputs,
-            outputs=stored.outputs,
+            inputs=tuple(parameter.for_calls for parameter in stored.inputs),
+            outputs=tuple(parameter.for_calls for parameter in stored.outputs),
             output_files=stored.output_files,
             snapshot=None if stored.digest is None else str(self._snapshots.path(stored.digest)),
             isolation=stored.isolation,
@@ -284,20 +400,6 @@ def _check_runtime(runtime: str | None) -> None:
         raise BadRequest(
             f"The runtime type {runtime!r} is not offered by this server: it runs Python.", fields=["runtimeType"]
         )
-
-
-def _parameters(definitions: Sequence[ParameterDefinition], member: str) -> Parameters:
-    parameters: dict[str, str] = {}
-    for definition in definitions:
-        try:
-            name = check_parameter_name(definition.name)
-            kind = canonical_type(definition.type)
-        except BadRequest as fault:
-            raise BadRequest(f"{member}: {fault}", fields=[member]) from None
-        if name in parameters:
-            raise BadRequest(f"The parameter {name!r} is defined twice.", fields=[member])
-        parameters[name] = kind
-    return tuple(parameters.items())
 
 
 def _file_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
+from jupyter_deployr.protocol.parameters import Parameter
 from jupyter_deployr.webnode import store
 from jupyter_deployr.webnode.store import Database, DatabaseTooNew, VersionStore
 
@@ -37,7 +38,7 @@ def test_an_older_database_is_migrated_and_kept_as_it_was(tmp_path: Path) -> Non
     (version,) = VersionStore(database).all()
     assert (version.name, version.inputs, version.isolation, version.notes) == (
         "Old",
-        (("a", "vector"),),
+        (Parameter("a", "vector"),),
         "namespace",
         (),
     )
@@ -50,7 +51,7 @@ def test_an_older_database_is_migrated_and_kept_as_it_was(tmp_path: Path) -> Non
 def test_a_current_database_is_not_copied(tmp_path: Path) -> None:
     for _ in range(2):
         Database(f"sqlite:///{tmp_path / 'x.sqlite3'}").close()
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith("x.sqlite3.")]
+    assert {path.name for path in tmp_path.iterdir()} == {"x.sqlite3", "x.sqlite3.reserve"}
 
 
 def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from jupyter_deployr.protocol.errors import Conflict
+from jupyter_deployr.webnode.store.access_changes import count_change
 from jupyter_deployr.webnode.store.database import Database
-from jupyter_deployr.webnode.store.tables import AccountRow
+from jupyter_deployr.webnode.store.tables import AccountRow, TokenFamilyRow
 
 
 @dataclass(frozen=True)
@@ -28,16 +34,40 @@ class AccountStore:
         """The account of that name."""
         with self._database.transaction() as session:
             row = session.get(AccountRow, name)
-            return None if row is None else Account(row.name, row.password_hash, row.role, row.generated)
+            return None if row is None else _account(row)
+
+    def all(self) -> list[Account]:
+        """Every account, by name."""
+        with self._database.transaction() as session:
+            return [_account(row) for row in session.scalars(select(AccountRow).order_by(AccountRow.name))]
+
+    def add(self, account: Account) -> None:
+        """Keep a new account. Raises Conflict when the name is taken."""
+        try:
+            with self._database.transaction() as session:
+                session.add(AccountRow(**asdict(account)))
+        except IntegrityError:
+            raise Conflict(f"There is an account {account.name!r} already.") from None
 
     def put(self, account: Account) -> None:
-        """Create the account, or replace what is kept of it."""
+        """Create the account, or replace what is kept of it and end its sign-ins."""
         with self._database.transaction() as session:
-            session.merge(
-                AccountRow(
-                    name=account.name,
-                    password_hash=account.password_hash,
-                    role=account.role,
-                    generated=account.generated,
-                )
-            )
+            session.merge(AccountRow(**asdict(account)))
+            _end_sign_ins(session, account.name)
+
+    def remove(self, name: str) -> bool:
+        """Forget the account and end its sign-ins; False when there is none."""
+        with self._database.transaction() as session:
+            removed = session.execute(delete(AccountRow).where(AccountRow.name == name).returning(AccountRow.name))
+            found = removed.first() is not None
+            _end_sign_ins(session, name)
+            return found
+
+
+def _account(row: AccountRow) -> Account:
+    return Account(row.name, row.password_hash, row.role, row.generated)
+
+
+def _end_sign_ins(session: Session, name: str) -> None:
+    session.execute(update(TokenFamilyRow).where(TokenFamilyRow.account == name).values(revoked=True))
+    count_change(session)

@@ -2,73 +2,137 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
-from jupyter_deployr.protocol.errors import StorageFull
+from jupyter_deployr.computenode import fail_point
+
+_State = tuple[int, int, int, int]
+
+
+class BlobDamaged(Exception):
+    """A blob that is missing, or doesn't hold what its digest says; the text ends a sentence: "is damaged"."""
 
 
 class Blobs:
-    """The blobs below one directory. Methods block; call them in a thread."""
+    """The blobs below one directory. Methods may be called in any thread; all but `path` and `pinned` block."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._lock = threading.Lock()
         self._pins: Counter[str] = Counter()
+        self._pinned_meanwhile: set[str] = set()
+        self._verified: dict[str, tuple[_State, bool]] = {}
+        self._verifying: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         directory.mkdir(parents=True, exist_ok=True)
 
     def path(self, digest: str) -> Path:
         """Where the blob of that digest lies."""
         return self._directory / digest[:2] / digest[2:]
 
-    def adopt(self, draft: Path) -> tuple[str, int]:
-        """Move a finished file in; returns (digest, size). On disk for good when this returns. Raises StorageFull."""
+    # ------------------------------------------------------------------------------------------------- coming in
+
+    @contextmanager
+    def adopted(self, draft: Path) -> Iterator[tuple[str, int]]:
+        """Move a finished file in: (digest, size), pinned during the block. On disk for good when the block begins.
+
+        Raises OSError; the draft is gone then.
+        """
         try:
             with draft.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 size = os.fstat(file.fileno()).st_size
                 os.fsync(file.fileno())
-            target = self.path(digest)
-            if target.exists():
-                draft.unlink()
-            else:
-                target.parent.mkdir(exist_ok=True)
-                draft.chmod(0o400)
-                draft.replace(target)
-                _sync_directory(target.parent)
-                _sync_directory(self._directory)
-        except OSError as error:
+            fail_point("snapshot.hashed")
+            with self.pinned(digest):
+                self._move_in(draft, digest)
+                yield digest, size
+        finally:
             draft.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFull("The disk is full; nothing was changed.") from None
-            raise
-        return digest, size
+
+    def _move_in(self, draft: Path, digest: str) -> None:
+        target = self.path(digest)
+        target.parent.mkdir(exist_ok=True)
+        draft.chmod(0o400)
+        # Over a file of the same content, which may be damaged; who has that one open keeps it.
+        draft.replace(target)
+        _sync_directory(target.parent)
+        _sync_directory(self._directory)
+        self._verified[digest] = _state(target.stat()), True
+        fail_point("snapshot.renamed")
+
+    # -------------------------------------------------------------------------------------------------- reading
+
+    def verify(self, digest: str) -> None:
+        """Raises BlobDamaged when the file is missing or holds something else. Reads each state of a file once."""
+        with self._verifying[digest]:
+            try:
+                with self.path(digest).open("rb") as file:
+                    intact = self._is_intact(digest, file)
+            except FileNotFoundError:
+                raise BlobDamaged("is missing") from None
+        if not intact:
+            raise BlobDamaged("is damaged")
+
+    def _is_intact(self, digest: str, file: BufferedReader) -> bool:
+        state = _state(os.fstat(file.fileno()))
+        known = self._verified.get(digest)
+        if known is None or known[0] != state:
+            known = state, hashlib.file_digest(file, "sha256").hexdigest() == digest
+            self._verified[digest] = known
+        return known[1]
+
+    # ------------------------------------------------------------------------------------------------- going out
 
     @contextmanager
     def pinned(self, digest: str | None) -> Iterator[None]:
-        """Keep a blob from being collected while it is on its way into the database."""
+        """Keep a blob from being collected: while it is on its way into the database, and while something runs on it
+        that the database has forgotten."""
         if digest is None:
             yield
             return
-        self._pins[digest] += 1
+        with self._lock:
+            self._pins[digest] += 1
+            self._pinned_meanwhile.add(digest)
         try:
             yield
         finally:
-            self._pins[digest] -= 1
+            with self._lock:
+                self._pins[digest] -= 1
+                if not self._pins[digest]:
+                    del self._pins[digest]
 
-    def collect(self, referenced: Iterable[str]) -> int:
-        """Remove the blobs that nothing refers to; returns how many."""
-        wanted = {*referenced, *(digest for digest, count in self._pins.items() if count)}
-        removed = 0
+    def collect(self, referenced: Callable[[], Set[str]]) -> None:
+        """Remove the blobs that nothing refers to. One collection at a time.
+
+        `referenced` reads what the database refers to, after the pins have been noted: a blob whose row is written
+        between the two is pinned during that time.
+        """
+        with self._lock:
+            self._pinned_meanwhile = set(self._pins)
+        wanted = referenced()
         for path in self._directory.glob("??/*"):
-            if path.parent.name + path.name not in wanted:
-                path.unlink(missing_ok=True)
-                removed += 1
-        return removed
+            digest = path.parent.name + path.name
+            if digest in wanted:
+                continue
+            with self._lock:
+                if digest not in self._pinned_meanwhile:
+                    fail_point("collect.removing")
+                    path.unlink(missing_ok=True)
+                    fail_point("collect.removed")
+                    self._verified.pop(digest, None)
+                    self._verifying.pop(digest, None)
+
+
+def _state(status: os.stat_result) -> _State:
+    """What changes with any write to a file."""
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _sync_directory(directory: Path) -> None:

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
+from jupyter_deployr.computenode import fail_point
 from jupyter_deployr.webnode.store.database import Database
 from jupyter_deployr.webnode.store.tables import SnapshotRow
 
@@ -40,6 +42,8 @@ class SnapshotStore:
         """Keep a snapshot whose blob is in place."""
         with self._database.transaction() as session:
             session.add(SnapshotRow(**asdict(snapshot)))
+            session.flush()
+            fail_point("snapshot.before_commit")
 
     def of(self, owner: str) -> list[StoredSnapshot]:
         """The owner's snapshots, oldest first."""
@@ -55,8 +59,12 @@ class SnapshotStore:
 
     def remove(self, identity: str) -> None:
         """Forget a snapshot; its blob stays as long as a version needs it."""
-        with self._database.transaction() as session:
+
+        def forget(session: Session) -> None:
             session.execute(delete(SnapshotRow).where(SnapshotRow.id == identity))
+            fail_point("snapshot_delete.before_commit")
+
+        self._database.freeing(forget)
 
     def digests(self) -> set[str]:
         """The blobs that snapshots refer to."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Float, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -37,6 +37,24 @@ class TokenFamilyRow(Base):
     refresh_expires: Mapped[float] = mapped_column(Float)
     expires: Mapped[float] = mapped_column(Float, index=True)
     revoked: Mapped[bool]
+
+
+class AccessChangesRow(Base):
+    """One row: how often accounts and sign-ins were changed in a way that ends what was valid."""
+
+    __tablename__ = "access_changes"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    serial: Mapped[int] = mapped_column(BigInteger)
+
+
+class DataDirectoryRow(Base):
+    """One row, or none: the data directory whose contents the rows of this database refer to."""
+
+    __tablename__ = "data_directory"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    identity: Mapped[str] = mapped_column(String(36))
 
 
 class SnapshotRow(Base):
@@ -77,3 +95,61 @@ class VersionRow(Base):
     digest: Mapped[str | None] = mapped_column(String(64), index=True)
     isolation: Mapped[str] = mapped_column(String(16))
     notes: Mapped[list[Any]]
+
+
+class BatchExecutionRow(Base):
+    """A batch execution. `serial` is the order of starting, `fingerprint` the version as it was then; `ended` is null
+    while records are to be run."""
+
+    __tablename__ = "batch_executions"
+    __table_args__ = (
+        Index("ix_batch_executions_version", "name", "version", "owner", "serial"),
+        {"sqlite_autoincrement": True},
+    )
+
+    serial: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(36), unique=True)
+    name: Mapped[str] = mapped_column(String(256))
+    version: Mapped[str] = mapped_column(String(256))
+    owner: Mapped[str] = mapped_column(String(256))
+    created: Mapped[float] = mapped_column(Float)
+    parallel_count: Mapped[int] = mapped_column(Integer)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    total: Mapped[int] = mapped_column(Integer)
+    completed: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    ended: Mapped[float | None] = mapped_column(Float, index=True)
+
+
+class BatchInputRow(Base):
+    """The inputs of one record of a batch execution, as they came; gone once the execution has ended."""
+
+    __tablename__ = "batch_inputs"
+
+    execution: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    inputs: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class BatchResultRow(Base):
+    """The result of one record, as it is answered. `turn` counts, from 1, in the order in which records were done."""
+
+    __tablename__ = "batch_results"
+
+    execution: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    turn: Mapped[int] = mapped_column(Integer)
+    result: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class BatchFileRow(Base):
+    """A part of a file that one record wrote; the parts from 0 on make the file."""
+
+    __tablename__ = "batch_files"
+
+    execution: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(256), primary_key=True)
+    part: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    content: Mapped[bytes] = mapped_column(LargeBinary)

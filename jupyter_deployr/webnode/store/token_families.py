@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
+from jupyter_deployr.webnode.store.access_changes import count_change
 from jupyter_deployr.webnode.store.database import Database
 from jupyter_deployr.webnode.store.tables import TokenFamilyRow
 
@@ -48,21 +49,24 @@ class TokenFamilyStore:
     def rotate(self, family: TokenFamily, access_id: str, refresh_hash: str, refresh_expires: float) -> bool:
         """Replace the valid pair; False when somebody else has done so since `family` was read."""
         with self._database.transaction() as session:
-            unchanged = select(TokenFamilyRow.id).where(
-                TokenFamilyRow.id == family.id,
-                TokenFamilyRow.refresh_hash == family.refresh_hash,
-                TokenFamilyRow.revoked.is_(False),
-            )
-            if session.execute(unchanged.with_for_update()).first() is None:
-                return False
-            session.execute(
+            # One statement: of two renewals at the same moment, the second finds the row changed.
+            changed = session.execute(
                 update(TokenFamilyRow)
-                .where(TokenFamilyRow.id == family.id)
+                .where(
+                    TokenFamilyRow.id == family.id,
+                    TokenFamilyRow.refresh_hash == family.refresh_hash,
+                    TokenFamilyRow.revoked.is_(False),
+                )
                 .values(access_id=access_id, refresh_hash=refresh_hash, refresh_expires=refresh_expires)
+                .returning(TokenFamilyRow.id)
             )
+            if changed.first() is None:
+                return False
+            count_change(session)
             return True
 
     def revoke(self, identity: str) -> None:
         """No token of this family is valid any more."""
         with self._database.transaction() as session:
             session.execute(update(TokenFamilyRow).where(TokenFamilyRow.id == identity).values(revoked=True))
+            count_change(session)
