@@ -4,73 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
-from typing import NoReturn
 
-from jupyter_core.application import JupyterApp
 from traitlets import Bool, Int, List, Unicode
 
-from jupyter_deployr import __version__
+from jupyter_deployr.account_commands import RotateKeyApp, UserApp
+from jupyter_deployr.command import Command, CommandGroup, fail
 from jupyter_deployr.protocol.errors import DeployRError
-from jupyter_deployr.protocol.places import DEFAULT_PORT, default_data_dir
-
-_HELP = frozenset({"h", "help", "help-all", "version", "V"})
+from jupyter_deployr.protocol.places import DEFAULT_PORT
 
 
-def _fail(reason: object) -> NoReturn:
-    """End with a one-line reason on stderr."""
-    sys.exit(f"jupyter deployr: {str(reason).strip()}")
-
-
-class _Command(JupyterApp):
-    """What all commands share: the data directory they are about, and one-line errors for what they are given."""
-
-    version = __version__
-    raise_config_file_errors = Bool(True)
-    data_dir = Unicode(help="Where the server keeps everything; by default `deployr` in Jupyter's data directory.").tag(
-        config=True
-    )
-    aliases = {"data-dir": "_Command.data_dir", "config": "JupyterApp.config_file"}
-    flags = {}
-
-    @property
-    def directory(self) -> Path:
-        """The data directory."""
-        return Path(self.data_dir).expanduser().resolve() if self.data_dir else default_data_dir().resolve()
-
-    def initialize(self, argv: list[str] | None = None) -> None:
-        given = sys.argv[1:] if argv is None else argv
-        if not (given and given[0] in self.subcommands):
-            self._refuse_unknown(given)
-        try:
-            super().initialize(argv)
-        except Exception as error:
-            # A configuration file is Python and may fail in any way.
-            _fail(f"{self.config_file}: {type(error).__name__}: {error}" if self.config_file else error)
-        if self.config_file and not Path(self.config_file).is_file():
-            _fail(f"the configuration file {self.config_file} is not there")
-        if self.extra_args and self.subapp is None:
-            _fail(f"unexpected argument {self.extra_args[0]!r}; see --help")
-
-    def _refuse_unknown(self, given: list[str]) -> None:
-        """A misspelt option would otherwise be dropped, and another server started than the one that was meant."""
-        for word in given:
-            name = word.lstrip("-").partition("=")[0]
-            if word.startswith("-") and not self._is_option(name):
-                _fail(f"unknown option {word.partition('=')[0]}; see --help")
-
-    def _is_option(self, name: str) -> bool:
-        if name in self.aliases or name in self.flags or name in _HELP or name.isdigit():
-            return True
-        owner, dot, trait = name.partition(".")
-        return bool(dot) and any(
-            kind.__name__ == owner and kind.class_traits().get(trait)
-            for kind in type(self).mro()
-            if hasattr(kind, "class_traits")
-        )
-
-
-class ServeApp(_Command):
+class ServeApp(Command):
     """Serve the DeployR API until SIGTERM or Ctrl-C."""
 
     name = "jupyter-deployr-serve"
@@ -83,21 +26,38 @@ class ServeApp(_Command):
     embedded = Bool(False, help="Take another free port when the port is taken, as the server of a laptop does.").tag(
         config=True
     )
-    database = Unicode("", help="SQLAlchemy URL of the database; by default SQLite in the data directory.").tag(
+    database = Unicode("", help="URL of an SQLite or PostgreSQL database; by default one in the data directory.").tag(
         config=True
     )
+    database_busy_seconds = Int(
+        30, min=0, help="How long to wait for a lock that another process has in the database."
+    ).tag(config=True)
     workers = Int(2, min=1, help="Worker processes per service version.").tag(config=True)
     max_queue = Int(1000, min=1, help="Calls that may wait per service version.").tag(config=True)
     max_sessions = Int(80, min=1, help="Sessions that may be live at once.").tag(config=True)
+    idle_session_seconds = Int(
+        24 * 3600, min=0, help="How long a session may go without a request before it is closed; 0 is for ever."
+    ).tag(config=True)
+    warm_sessions = Int(1, min=0, help="Sessions to keep started for who opens one next.").tag(config=True)
     max_body_bytes = Int(100 * 1024 * 1024, min=1, help="Largest body of a call.").tag(config=True)
+    max_batch_records = Int(1_000_000, min=1, help="Largest number of records in one batch execution.").tag(config=True)
+    batch_retention_seconds = Int(
+        7 * 24 * 3600, min=1, help="How long a batch execution is kept after its end, if nobody deletes it."
+    ).tag(config=True)
     access_token_seconds = Int(3600, min=1, help="Life of an access token.").tag(config=True)
     refresh_token_seconds = Int(14 * 24 * 3600, min=1, help="Life of an unused refresh token.").tag(config=True)
+    sign_in_seconds = Int(
+        90 * 24 * 3600, min=1, help="How long a sign-in may be renewed before a password is asked for again."
+    ).tag(config=True)
+    signing_key_seconds = Int(
+        90 * 24 * 3600, min=0, help="After what time a new key signs access tokens; 0 is never."
+    ).tag(config=True)
     drain_seconds = Int(15, min=0, help="How long running requests may take to end after SIGTERM.").tag(config=True)
     threads = Int(1, min=1, help="OpenMP and BLAS threads of each worker and session.").tag(config=True)
     preload = List(Unicode(), help="Modules to import before workers and sessions are forked.").tag(config=True)
     pass_environment = List(Unicode(), help="Environment variables that user code may see.").tag(config=True)
 
-    aliases = {**_Command.aliases, "ip": "ServeApp.ip", "port": "ServeApp.port"}
+    aliases = {**Command.aliases, "ip": "ServeApp.ip", "port": "ServeApp.port"}
     flags = {
         "embedded": ({"ServeApp": {"embedded": True}}, "Take another free port when the port is taken."),
         "debug": ({"Application": {"log_level": logging.DEBUG}}, "Log everything."),
@@ -116,10 +76,16 @@ class ServeApp(_Command):
             port=self.port,
             embedded=self.embedded,
             database=self.database or None,
+            database_busy_seconds=self.database_busy_seconds,
             access_token_seconds=self.access_token_seconds,
             refresh_token_seconds=self.refresh_token_seconds,
+            sign_in_seconds=self.sign_in_seconds,
+            signing_key_seconds=self.signing_key_seconds,
             max_body_bytes=self.max_body_bytes,
             max_sessions=self.max_sessions,
+            idle_session_seconds=self.idle_session_seconds,
+            max_batch_records=self.max_batch_records,
+            batch_retention_seconds=self.batch_retention_seconds,
             drain_seconds=self.drain_seconds,
             compute=ComputeSettings(
                 workers=self.workers,
@@ -127,15 +93,16 @@ class ServeApp(_Command):
                 preload=tuple(self.preload),
                 environment=tuple(self.pass_environment),
                 threads=self.threads,
+                warm_sessions=self.warm_sessions,
             ),
         )
         try:
             run(settings)
         except (CannotStart, DeployRError) as error:
-            _fail(error)
+            fail(error)
 
 
-class StopApp(_Command):
+class StopApp(Command):
     """Stop the server of this data directory; services stay published and come back with the next start."""
 
     name = "jupyter-deployr-stop"
@@ -150,7 +117,7 @@ class StopApp(_Command):
             print("No DeployR server is running.")
 
 
-class StatusApp(_Command):
+class StatusApp(Command):
     """Tell whether the server of this data directory runs, and where; exits with 1 when it doesn't."""
 
     name = "jupyter-deployr-status"
@@ -167,7 +134,7 @@ class StatusApp(_Command):
         print("\n".join(f"{name:8} {value}" for name, value in lines.items()))
 
 
-class DeployRApp(_Command):
+class DeployRApp(CommandGroup):
     """Publish notebook sessions as web services."""
 
     name = "jupyter-deployr"
@@ -176,13 +143,9 @@ class DeployRApp(_Command):
         "serve": (ServeApp, ServeApp.__doc__),
         "stop": (StopApp, StopApp.__doc__),
         "status": (StatusApp, StatusApp.__doc__),
+        "user": (UserApp, UserApp.__doc__),
+        "rotate-key": (RotateKeyApp, RotateKeyApp.__doc__),
     }
-
-    def start(self) -> None:
-        if self.subapp is None:
-            self.print_help()
-            sys.exit(2)
-        super().start()
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ OWNER = "Owner"
 CONTRIBUTOR = "Contributor"
 READER = "Reader"
 
+ROLES = (OWNER, CONTRIBUTOR, READER)
+
 
 @dataclass(frozen=True)
 class Principal:
@@ -20,6 +22,16 @@ class Principal:
     def may_publish(self) -> bool:
         """Whether the role allows publishing at all."""
         return self.role in (OWNER, CONTRIBUTOR)
+
+    @property
+    def may_run_code(self) -> bool:
+        """Whether the role allows sessions: who has one can do all that the server's account can."""
+        return self.may_publish
+
+    @property
+    def administers(self) -> bool:
+        """Whether the role allows changing how the server runs."""
+        return self.role == OWNER
 
     def may_change(self, owner: str) -> bool:
         """Whether what belongs to `owner` may be updated and deleted."""

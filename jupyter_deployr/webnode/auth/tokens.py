@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import logging
 import secrets
+import threading
 import time
 import uuid
+from typing import NoReturn
 
 from jupyter_deployr.protocol.errors import Unauthorized
 from jupyter_deployr.protocol.models import AccessTokenResponse
-from jupyter_deployr.webnode.auth.passwords import LocalAccounts
+from jupyter_deployr.webnode.auth.accounts import LocalAccounts
 from jupyter_deployr.webnode.auth.principal import Principal
 from jupyter_deployr.webnode.auth.signing import InvalidToken, TokenSigner
 from jupyter_deployr.webnode.settings import Settings
-from jupyter_deployr.webnode.store import TokenFamily, TokenFamilyStore
+from jupyter_deployr.webnode.store import AccessChanges, TokenFamily, TokenFamilyStore
+
+_log = logging.getLogger(__name__)
 
 _PREFIX = b"Bearer "
 _MAX_HEADER_BYTES = 8192
 _MAX_VERIFIED = 4096
+_LOOK_SECONDS = 0.5
 
 INVALID_REFRESH = "Invalid or expired refresh token."
 
 
 class Tokens:
-    """Issues and checks tokens. All but `verified` block; call them in a thread."""
+    """Issues and checks tokens. All but `verified` and `follow_changes` block; call them in a thread."""
 
     def __init__(
-        self, families: TokenFamilyStore, accounts: LocalAccounts, signer: TokenSigner, settings: Settings
+        self,
+        families: TokenFamilyStore,
+        accounts: LocalAccounts,
+        changes: AccessChanges,
+        signer: TokenSigner,
+        settings: Settings,
     ) -> None:
         self._families = families
         self._accounts = accounts
+        self._changes = changes
         self._signer = signer
         self._settings = settings
         self._verified: dict[bytes, tuple[float, Principal]] = {}
+        self._last_expiry = 0.0
+        self._forgotten = 0
+        self._remembering = threading.Lock()
+        self._seen = changes.serial()
+        self._looking = True
 
     # ------------------------------------------------------------------------------------------ access tokens
 
@@ -55,16 +73,55 @@ class Tokens:
         except (InvalidToken, UnicodeDecodeError) as fault:
             message = str(fault) if isinstance(fault, InvalidToken) else "The access token is not valid."
             raise Unauthorized(f"Invalid credentials: {message}") from None
+        forgotten = self._forgotten
         family = self._families.find(claims["family"])
         if family is None or family.revoked or family.access_id != claims["jti"]:
             raise Unauthorized("Invalid credentials: The access token has been revoked or renewed; log in again.")
         principal = self._accounts.principal(claims["sub"])
         if principal is None:
             raise Unauthorized("Invalid credentials: the account of this access token is gone.")
-        if len(self._verified) >= _MAX_VERIFIED:
-            self._verified.clear()
-        self._verified[header] = (claims["exp"], principal)
+        self._remember(header, claims["exp"], principal, forgotten)
         return principal
+
+    def _remember(self, header: bytes, expires: float, principal: Principal, forgotten: int) -> None:
+        """Keep the result of a check, unless sign-ins have been ended since it began."""
+        with self._remembering:
+            if forgotten != self._forgotten:
+                return
+            if len(self._verified) >= _MAX_VERIFIED:
+                self._verified.clear()
+            self._verified[header] = (expires, principal)
+            self._last_expiry = max(self._last_expiry, expires)
+
+    def _forget(self) -> None:
+        with self._remembering:
+            self._forgotten += 1
+            self._verified.clear()
+            self._last_expiry = 0.0
+
+    async def follow_changes(self) -> NoReturn:
+        """Forget what was verified when another process has changed accounts, sign-ins or keys; for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            # While nobody calls there is nothing to look for.
+            if time.time() > self._last_expiry:
+                self._verified.clear()
+            else:
+                await asyncio.to_thread(self._look)
+
+    def _look(self) -> None:
+        try:
+            serial = self._changes.serial()
+        except Exception:
+            # Who can't write to the database has ended no sign-in in it.
+            if self._looking:
+                _log.warning("the database can't be asked for changes to accounts", exc_info=True)
+            self._looking = False
+            return
+        self._looking = True
+        if serial != self._seen:
+            self._seen = serial
+            self._forget()
 
     # ------------------------------------------------------------------------------------------------- pairs
 
@@ -96,7 +153,7 @@ class Tokens:
         if not self._families.rotate(family, access_id, refresh.digest, expires):
             self.revoke_family(family.id)
             raise Unauthorized(INVALID_REFRESH)
-        self._verified.clear()
+        self._forget()
         return self._pair(family.account, family.id, access_id, refresh, now)
 
     def revoke(self, refresh_token: str) -> None:
@@ -106,7 +163,7 @@ class Tokens:
     def revoke_family(self, identity: str) -> None:
         """End one sign-in."""
         self._families.revoke(identity)
-        self._verified.clear()
+        self._forget()
 
     def _family_of(self, refresh_token: str, now: float) -> TokenFamily:
         refresh = _Refresh.parse(refresh_token)
