@@ -26,14 +26,14 @@ def definitions(**types: str) -> list[dict[str, str]]:
 
 
 class Api:
-    """Requests to one server, signed in as its administrator."""
+    """Requests to one server, signed in as its administrator, or as another account of the same password."""
 
-    def __init__(self, server: ServerProcess) -> None:
+    def __init__(self, server: ServerProcess, name: str = "admin") -> None:
         self.url = server.url
         self.http = requests.Session()
         self.http.trust_env = False
         self.tokens = self.http.post(
-            f"{self.url}/login", json={"username": "admin", "password": server.password}, timeout=60
+            f"{self.url}/login", json={"username": name, "password": server.password}, timeout=60
         ).json()
         self.http.headers["Authorization"] = f"Bearer {self.tokens['access_token']}"
 

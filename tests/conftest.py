@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tests import server_process
 from tests.api import Api
+from tests.postgresql import PostgreSQL
 from tests.server_process import ServerProcess
 
 # How fast examples are made says something of the machine, nothing of the code.
@@ -44,3 +46,23 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     yield start
     for running in started:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One PostgreSQL for the whole test run. Tests make databases of their own in it, and leave it running."""
+    cluster = PostgreSQL.create()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def database_name(request: pytest.FixtureRequest) -> str:
+    """The name of a test's own database in that PostgreSQL."""
+    return re.sub(r"\W+", "_", request.node.name)[-60:]
+
+
+@pytest.fixture
+def database_url(postgresql: PostgreSQL, database_name: str) -> str:
+    """The URL of that database, which is empty."""
+    return postgresql.new_database(database_name)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +58,27 @@ class ServerProcess:
             self.process.stdout.close()
 
 
-def start(home: Path, *arguments: str, port: int = 0, password: str = PASSWORD, **more: str) -> ServerProcess:
-    """Start `python -m jupyter_deployr serve` below `home` and wait for the line that says it is ready."""
+def start(
+    home: Path, *arguments: str, port: int = 0, password: str = PASSWORD, wrapper: Sequence[str] = (), **more: str
+) -> ServerProcess:
+    """Start `python -m jupyter_deployr serve` below `home` and wait for the line that says it is ready.
+
+    `wrapper` is a command that executes what comes behind it, in its own process.
+    """
     home.mkdir(parents=True, exist_ok=True)
     data_dir = home / "deployr"
     variables = environment(home, DEPLOYR_ADMIN_PASSWORD=password, **more)
-    command = [sys.executable, "-m", "jupyter_deployr", "serve", "--port", str(port), "--data-dir", str(data_dir)]
+    command = [
+        *wrapper,
+        sys.executable,
+        "-m",
+        "jupyter_deployr",
+        "serve",
+        "--port",
+        str(port),
+        "--data-dir",
+        str(data_dir),
+    ]
     with (home / "server.log").open("a") as log:
         process = subprocess.Popen(
             [*command, *arguments], stdout=subprocess.PIPE, stderr=log, text=True, env=variables, cwd=home
@@ -72,6 +87,7 @@ def start(home: Path, *arguments: str, port: int = 0, password: str = PASSWORD, 
     line = process.stdout.readline()
     if not line.startswith("DeployR server ready at "):
         process.wait(60)
+        process.stdout.close()
         raise AssertionError(f"the server did not start: {line!r} {(home / 'server.log').read_text()}")
     url = line.rsplit(" ", 1)[1].strip()
     return ServerProcess(url, password, data_dir, process, variables)

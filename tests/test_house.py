@@ -32,12 +32,15 @@ ARROWS: dict[str, set[str]] = {
     "magics": {"client", "protocol"},
     "panel": {"client", "protocol"},
     "serverextension": {"client", "protocol"},
-    "app": {"protocol"},
+    "command": {"protocol"},
+    "account_commands": {"command", "protocol"},
+    "app": {"account_commands", "command", "protocol"},
     "__main__": {"app"},
     "": set(),
 }
 # What only a function may import, so that the other commands and doors don't pay for it.
 LAZY_ARROWS: dict[str, set[str]] = {
+    "account_commands": {"webnode"},
     "app": {"client", "webnode"},
     "": {"magics", "panel", "serverextension"},
 }

@@ -11,6 +11,7 @@ from jupyter_deployr.client.batches import BatchOperations
 from jupyter_deployr.client.calls import Caller, Headers, as_body, as_model, path
 from jupyter_deployr.client.compute import ComputeOperations
 from jupyter_deployr.client.inputs import inputs_as_json
+from jupyter_deployr.client.sessions import SessionOperations
 from jupyter_deployr.client.tokens import TokenKeeper
 from jupyter_deployr.client.transport import Timeouts, Transport
 from jupyter_deployr.protocol.errors import from_response
@@ -20,8 +21,6 @@ from jupyter_deployr.protocol.models import (
     CreateSessionResponse,
     CreateSnapshotRequest,
     CreateSnapshotResponse,
-    ExecuteRequest,
-    ExecuteResponse,
     LoadSnapshotResponse,
     LoginRequest,
     PublishWebServiceRequest,
@@ -36,7 +35,7 @@ from jupyter_deployr.protocol.models import (
 )
 
 
-class DeployRClient(BatchOperations, ComputeOperations):
+class DeployRClient(SessionOperations, BatchOperations, ComputeOperations):
     """Speaks to one DeployR server. May be used from several threads at once.
 
     After `login` the client keeps the token pair in memory, sends the access token with every operation and renews it
@@ -131,16 +130,6 @@ class DeployRClient(BatchOperations, ComputeOperations):
     def list_sessions(self, headers: Headers = None) -> list[Session]:
         """`listSessions`: the caller's live sessions."""
         return self._call(list[Session], "GET", "/sessions", headers)
-
-    def execute_code(self, id: str, execute_request: ExecuteRequest, headers: Headers = None) -> ExecuteResponse:  # noqa: A002
-        """`executeCode`: run code in session `id` and wait for its end.
-
-        Code that raises is no error here: `success` is false then and `error_message` says why. Raises NotFound (no
-        such session), Gone (it has ended), BadRequest.
-        """
-        timeout = self.timeouts.execution
-        target = path("sessions", id, "execute")
-        return self._call(ExecuteResponse, "POST", target, headers, model=execute_request, timeout=timeout)
 
     def cancel_session(self, id: str, headers: Headers = None) -> str:  # noqa: A002
         """`cancelSession`: interrupt what session `id` executes; the session lives on. Raises NotFound, Gone."""

@@ -25,6 +25,9 @@ _DEFAULT_HEADERS = {
 
 _PIECE = 1024 * 1024
 
+Body = bytes | BinaryIO | Iterator[bytes] | None
+"""What travels in a request: all of it, or what is read while it is sent."""
+
 
 @dataclass(frozen=True)
 class Timeouts:
@@ -98,7 +101,7 @@ class Transport:
         method: str,
         path: str,
         *,
-        body: bytes | None = None,
+        body: Body = None,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
@@ -116,6 +119,7 @@ class Transport:
         path: str,
         *,
         body: bytes | None = None,
+        query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> Iterator[Any]:
@@ -124,12 +128,12 @@ class Transport:
         Raises as `send`; `timeout` counts for each line.
         """
         accepting = {**(headers or {}), "Accept": "application/x-ndjson, application/json"}
-        response = self._request(method, path, body, None, accepting, timeout, stream=True)
+        response = self._request(method, path, body, query, accepting, timeout, stream=True)
         with response:
             if not response.headers.get("Content-Type", "").startswith("application/x-ndjson"):
                 yield self._document(response)
                 return
-            for line in self._pieces(response, response.iter_lines()):
+            for line in self._pieces(response, response.iter_lines(_PIECE)):
                 yield self._line(line)
 
     def download(
@@ -173,7 +177,7 @@ class Transport:
         self,
         method: str,
         path: str,
-        body: bytes | None,
+        body: Body,
         query: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
         timeout: float | None,

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from jupyter_deployr import __version__
-from jupyter_deployr.protocol.errors import BadRequest
+from jupyter_deployr.protocol.errors import BadRequest, DeployRError
 from jupyter_deployr.webnode import error_bodies
+from jupyter_deployr.webnode.access_log import log_request
 from jupyter_deployr.webnode.asgi import Receive, Scope, Send
 from jupyter_deployr.webnode.body_limit import limited
+from jupyter_deployr.webnode.caching import NO_STORE
 from jupyter_deployr.webnode.consume import Consume
 from jupyter_deployr.webnode.context import WebNode
+from jupyter_deployr.webnode.media_types import check_encoding
 from jupyter_deployr.webnode.request_ids import REQUEST_ID, REQUEST_ID_IN_SCOPE, new_request_id
-from jupyter_deployr.webnode.routes import login, services, sessions, snapshots, status
+from jupyter_deployr.webnode.routes import (
+    batches,
+    compute_nodes,
+    documents,
+    environment,
+    executions,
+    login,
+    pages,
+    realtime,
+    service_pools,
+    services,
+    session_files,
+    sessions,
+    snapshots,
+    status,
+    workspace,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +45,7 @@ class Application:
 
     def __init__(self, node: WebNode) -> None:
         self._consume = Consume(node.catalog, node.tokens, node.settings.max_body_bytes)
-        self._management = _management(node)
+        self.management = _management(node)
         self._max_body_bytes = node.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,19 +58,37 @@ class Application:
 
     async def _manage(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope[REQUEST_ID_IN_SCOPE] = new_request_id()
+        began, status = time.perf_counter(), 0
 
         async def send_with_id(message: Scope) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], (REQUEST_ID, request_id)]}
+                status = message["status"]
+                headers = [*message["headers"], (REQUEST_ID, request_id)]
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append(NO_STORE)
+                message = {**message, "headers": headers}
             await send(message)
 
-        slash = b"%2f" in scope["raw_path"].lower()
-        app = error_bodies.answer(BadRequest("A name or id can't contain a slash.")) if slash else self._management
+        app: FastAPI | JSONResponse = self.management
+        try:
+            _check(scope)
+        except DeployRError as refusal:
+            app = error_bodies.answer(refusal)
         try:
             await app(scope, limited(receive, self._max_body_bytes), send_with_id)
         except Exception:
             # Starlette has answered with an Error body and raises once more for the server to log.
             _log.exception("request %s failed", request_id.decode())
+        finally:
+            log_request(scope, request_id, status, time.perf_counter() - began)
+
+
+def _check(scope: Scope) -> None:
+    """Raises what no route would see."""
+    if b"%2f" in scope["raw_path"].lower():
+        raise BadRequest("A name or id can't contain a slash.")
+    check_encoding(scope["headers"])
 
 
 def _management(node: WebNode) -> FastAPI:
@@ -63,6 +102,24 @@ def _management(node: WebNode) -> FastAPI:
     )
     app.state.node = node
     error_bodies.install(app)
-    for family in (login, services, sessions, snapshots, status):
+    # In the order of the documents.
+    families = (
+        login,
+        services,
+        service_pools,
+        realtime,
+        documents,
+        batches,
+        sessions,
+        executions,
+        session_files,
+        workspace,
+        snapshots,
+        status,
+        environment,
+        compute_nodes,
+        pages,
+    )
+    for family in families:
         app.include_router(family.router)
     return app

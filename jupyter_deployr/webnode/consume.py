@@ -16,12 +16,16 @@ from jupyter_deployr.protocol.errors import (
     MethodNotAllowed,
     NotFound,
     ServerFault,
+    StorageFull,
     Unavailable,
+    says_disk_full,
 )
 from jupyter_deployr.webnode.asgi import Receive, Scope, Send
 from jupyter_deployr.webnode.auth import Tokens
 from jupyter_deployr.webnode.body_limit import ClientGone, whole_body
+from jupyter_deployr.webnode.caching import NO_STORE
 from jupyter_deployr.webnode.catalog import Catalog
+from jupyter_deployr.webnode.media_types import USUAL_JSON, check_body
 from jupyter_deployr.webnode.request_ids import REQUEST_ID, new_request_id
 
 _log = logging.getLogger(__name__)
@@ -37,6 +41,8 @@ def _failed(failure: BaseException, request_id: str) -> tuple[int, bytes]:
         error = Unavailable("The server is stopping.")
     elif isinstance(failure, LoadFailed):
         error = Unavailable(f"The version can't be started: {failure}")
+    elif says_disk_full(failure):
+        error = StorageFull("The disk of the server is full: no process could be started for this call.")
     else:
         _log.error("request %s failed", request_id, exc_info=failure)
         error = ServerFault(f"The server failed; its log has more under request {request_id}.")
@@ -59,7 +65,7 @@ class Consume:
             return
         except (Exception, asyncio.CancelledError) as failure:
             status, body = _failed(failure, request_id.decode())
-        headers = [_TYPE, (b"content-length", b"%d" % len(body)), (REQUEST_ID, request_id)]
+        headers = [_TYPE, (b"content-length", b"%d" % len(body)), NO_STORE, (REQUEST_ID, request_id)]
         if status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         elif status == 503:
@@ -69,15 +75,23 @@ class Consume:
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         authorization = b""
+        usual = True
         for name, value in scope["headers"]:
             if name == b"authorization":
                 authorization = value
-                break
+            elif name == b"content-type":
+                usual = usual and value in USUAL_JSON
+            elif name == b"content-encoding":
+                usual = False
         if self._tokens.verified(authorization) is None:
             await asyncio.to_thread(self._tokens.verify, authorization)
+        body = await whole_body(receive, self._max_body_bytes)
+        if not usual:
+            check_body(scope["headers"], body)
+        # Nothing waits between the look-up and the call, so a version is never changed or deleted in between.
         published = self._catalog.at(scope["raw_path"])
         if published is None:
             raise NotFound("There is no service of that name and version.")
         if scope["method"] != "POST":
             raise MethodNotAllowed("Services are called with POST.")
-        return await published.pool.call(await whole_body(receive, self._max_body_bytes))
+        return await published.pool.call(body)

@@ -6,10 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
 
 from jupyter_deployr.computenode import ComputeNode
-from jupyter_deployr.webnode.auth import LocalAccounts, Principal, Tokens
+from jupyter_deployr.webnode.access_log import USER_IN_SCOPE
+from jupyter_deployr.webnode.auth import Logins, Principal, Tokens
+from jupyter_deployr.webnode.batches import Batches
 from jupyter_deployr.webnode.catalog import Catalog
 from jupyter_deployr.webnode.live_sessions import LiveSessions
 from jupyter_deployr.webnode.settings import Settings
@@ -21,11 +24,12 @@ class WebNode:
     """The parts of one web node."""
 
     settings: Settings
-    accounts: LocalAccounts
+    logins: Logins
     tokens: Tokens
     catalog: Catalog
     snapshots: SnapshotLibrary
     sessions: LiveSessions
+    batches: Batches
     compute: ComputeNode
 
 
@@ -34,11 +38,18 @@ def _node(request: Request) -> WebNode:
     return node
 
 
-async def _caller(request: Request) -> Principal:
+# It is here to be seen in the documents: `_caller` reads the header itself, and verifies it.
+_Bearer = Annotated[object, Security(HTTPBearer(scheme_name="Bearer", bearerFormat="JWT", auto_error=False))]
+
+
+async def _caller(request: Request, _: _Bearer) -> Principal:
     header = request.headers.get("authorization", "").encode("latin-1")
     tokens = _node(request).tokens
-    known = tokens.verified(header)
-    return known if known is not None else await asyncio.to_thread(tokens.verify, header)
+    principal = tokens.verified(header)
+    if principal is None:
+        principal = await asyncio.to_thread(tokens.verify, header)
+    request.scope[USER_IN_SCOPE] = principal.name
+    return principal
 
 
 Node = Annotated[WebNode, Depends(_node)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,16 +11,31 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from jupyter_deployr.protocol.errors import BY_STATUS, BadRequest, DeployRError, ServerFault
+from jupyter_deployr.protocol.errors import (
+    BY_STATUS,
+    BadRequest,
+    DeployRError,
+    ServerFault,
+    StorageFull,
+    TooManyRequests,
+    says_disk_full,
+)
 from jupyter_deployr.webnode.request_ids import REQUEST_ID_IN_SCOPE
 
+_log = logging.getLogger(__name__)
+
 _RETRY_SECONDS = "1"
+# What the server's operator may have to do something about.
+_OPERATORS = (500, 502, 503, 504, 507)
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def answer(error: DeployRError) -> JSONResponse:
     """The response of an error."""
     headers = {}
-    if error.status == 503:
+    if isinstance(error, TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after)
+    elif error.status == 503:
         headers["Retry-After"] = _RETRY_SECONDS
     elif error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -29,7 +46,9 @@ def install(app: FastAPI) -> None:
     """Map our errors, FastAPI's and everything unforeseen."""
 
     @app.exception_handler(DeployRError)
-    async def ours(_: Request, error: DeployRError) -> JSONResponse:
+    async def ours(request: Request, error: DeployRError) -> JSONResponse:
+        if error.status in _OPERATORS:
+            _log.warning("request %s: %s", request.scope[REQUEST_ID_IN_SCOPE].decode(), error.message)
         return answer(error)
 
     @app.exception_handler(RequestValidationError)
@@ -39,6 +58,15 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(UnicodeEncodeError)
     async def no_text(_: Request, __: UnicodeEncodeError) -> JSONResponse:
         return answer(BadRequest("The request holds half a surrogate pair, which is no text."))
+
+    @app.exception_handler(OSError)
+    async def system(_: Request, error: OSError) -> JSONResponse:
+        if says_disk_full(error):
+            return answer(StorageFull("The disk is full; nothing was changed."))
+        if error.errno in _NOT_WRITABLE:
+            _log.error("what is kept can't be written: %s", error)
+            return answer(ServerFault("The server can't write what it keeps: its operator must see to it."))
+        raise error
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:

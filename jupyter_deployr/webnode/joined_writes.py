@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from jupyter_deployr.webnode.head_limit import HeadLimitProtocol
 
 
 class _JoinedWrites:
@@ -41,7 +41,7 @@ class _JoinedWrites:
             self._transport.write(b"".join(waiting))
 
 
-class JoinedWritesProtocol(HttpToolsProtocol):
+class JoinedWritesProtocol(HeadLimitProtocol):
     """What uvicorn runs for each connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -26,13 +26,15 @@ _LONGEST_PAUSE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class LiveSession:
-    """A session and whose it is, and how the packages here differ from those of the snapshot that it began with."""
+    """A session and whose it is, how the packages here differ from those of the snapshot that it began with, and what
+    uses it, in the words of its client."""
 
     id: str
     name: str
     owner: str
     session: Session
     differences: Sequence[str] = ()
+    client: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,12 @@ class LiveSessions:
         self._culling = asyncio.create_task(self._cull()) if idle_seconds else None
 
     async def open(
-        self, principal: Principal, name: str | None, snapshot_id: str | None, runtime: str | None
+        self,
+        principal: Principal,
+        name: str | None,
+        snapshot_id: str | None,
+        runtime: str | None,
+        client: str | None = None,
     ) -> LiveSession:
         """A new session, with a snapshot loaded if one is named.
 
@@ -72,7 +79,7 @@ class LiveSessions:
         snapshot = await self._snapshots.get(principal, snapshot_id) if snapshot_id else None
         session = await self._open()
         differences = [] if snapshot is None else self._node.differences(snapshot.manifest)
-        live = LiveSession(str(uuid.uuid4()), name or _random_name(), principal.name, session, differences)
+        live = LiveSession(str(uuid.uuid4()), name or _random_name(), principal.name, session, differences, client)
         if snapshot is not None:
             try:
                 async with self._snapshots.held(principal, snapshot.id):
@@ -106,7 +113,13 @@ class LiveSessions:
         return [live for live in self._sessions.values() if live.owner == principal.name and not live.session.ended]
 
     def get(self, principal: Principal, identity: str) -> LiveSession:
-        """One of the user's sessions, which counts as used by this.
+        """As `look`; the session counts as used by this."""
+        live = self.look(principal, identity)
+        live.session.touch()
+        return live
+
+    def look(self, principal: Principal, identity: str) -> LiveSession:
+        """One of the user's sessions.
 
         Raises NotFound, Forbidden to whom the role doesn't allow sessions (any more), or Gone when it was live and has
         died or was closed for want of use.
@@ -118,7 +131,6 @@ class LiveSessions:
         live = self._find(principal, identity)
         if live.session.ended:
             raise live.session.gone()
-        live.session.touch()
         return live
 
     async def close(self, principal: Principal, identity: str) -> None:

@@ -12,18 +12,28 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import filelock
 import uvicorn
 
 from jupyter_deployr import __version__
-from jupyter_deployr.computenode import LocalComputeNode
+from jupyter_deployr.computenode import ComputeSettings, LocalComputeNode
 from jupyter_deployr.protocol.errors import Unavailable
-from jupyter_deployr.protocol.places import remove_record, write_record
+from jupyter_deployr.protocol.places import remove_drafts, remove_record, write_record
 from jupyter_deployr.webnode.application import Application
-from jupyter_deployr.webnode.auth import PASSWORD_VARIABLE, LocalAccounts, Tokens, TokenSigner, WeakPassword
+from jupyter_deployr.webnode.auth import (
+    PASSWORD_VARIABLE,
+    DamagedKey,
+    LocalAccounts,
+    Logins,
+    SigningKeys,
+    Tokens,
+    TokenSigner,
+    WeakPassword,
+)
+from jupyter_deployr.webnode.batches import Batches
 from jupyter_deployr.webnode.catalog import Catalog
 from jupyter_deployr.webnode.context import WebNode
 from jupyter_deployr.webnode.joined_writes import JoinedWritesProtocol
@@ -31,18 +41,24 @@ from jupyter_deployr.webnode.live_sessions import LiveSessions
 from jupyter_deployr.webnode.settings import Settings
 from jupyter_deployr.webnode.snapshots import SnapshotLibrary
 from jupyter_deployr.webnode.store import (
+    AccessChanges,
     AccountStore,
+    BatchStore,
     Blobs,
     Database,
     DatabaseTooNew,
+    DriverMissing,
+    OtherDataDirectory,
     SnapshotStore,
     TokenFamilyStore,
     VersionStore,
+    bind,
 )
 
 _log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+_SIGNING_KEYS = "signing-keys"
 
 
 class CannotStart(Exception):
@@ -78,6 +94,7 @@ async def _serve(settings: Settings) -> None:
                 ),
                 settings.data_dir,
                 _url(listener),
+                node.batches.wind_down,
             )
             await server.serve([listener])
 
@@ -85,17 +102,22 @@ async def _serve(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """Says when it accepts requests, and ends on a signal only after what runs has been drained."""
 
-    def __init__(self, config: uvicorn.Config, data_dir: Path, url: str) -> None:
+    def __init__(self, config: uvicorn.Config, data_dir: Path, url: str, on_end: Callable[[], None]) -> None:
         super().__init__(config)
         self._data_dir = data_dir
         self._url = url
+        self._on_end = on_end
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         # What is here now stays: a collection need not look through it while calls wait.
         gc.collect()
         gc.freeze()
-        write_record(self._data_dir, self._url, __version__)
+        try:
+            write_record(self._data_dir, self._url, __version__)
+        except OSError as error:
+            # It answers all the same; only those who look for it there don't find it.
+            _log.warning("the server can't be announced in Jupyter's runtime directory: %s", error)
         print(f"DeployR server ready at {self._url}", flush=True)
 
     @contextlib.contextmanager
@@ -110,6 +132,7 @@ class _Server(uvicorn.Server):
 
     def _end(self) -> None:
         self.should_exit = True
+        self._on_end()
 
 
 @contextlib.contextmanager
@@ -124,6 +147,8 @@ def _data_directory(path: Path) -> Iterator[None]:
     except OSError as error:
         raise CannotStart(f"the data directory {path} can't be used: {error.strerror or error}") from None
     with lock:
+        for directory in (path, path / _SIGNING_KEYS):
+            remove_drafts(directory)
         yield
 
 
@@ -165,22 +190,36 @@ def _is_loopback(listener: socket.socket) -> bool:
 async def _web_node(settings: Settings, listener: socket.socket) -> AsyncIterator[WebNode]:
     """The parts of the web node, started; all ended again at the end. Raises CannotStart."""
     data = settings.data_dir
-    compute = LocalComputeNode(data / "scratch", settings.compute)
+    compute = _compute_node(data / "scratch", settings.compute)
     # The zygote imports in its own process while this one opens the database.
     starting = asyncio.create_task(compute.start())
     try:
-        database = await asyncio.to_thread(_open_database, settings)
-        accounts = LocalAccounts(AccountStore(database))
-        await asyncio.to_thread(_prepare_admin, accounts, data, _is_loopback(listener))
-        tokens = Tokens(TokenFamilyStore(database), accounts, _signer(data / "signing-key.pem"), settings)
+        database = await asyncio.to_thread(_own_database, settings)
+        accounts = LocalAccounts(AccountStore(database), data)
+        await asyncio.to_thread(_prepare_admin, accounts, _is_loopback(listener))
+        signer = TokenSigner(signing_keys(settings))
+        tokens = Tokens(TokenFamilyStore(database), accounts, AccessChanges(database), signer, settings)
         versions = VersionStore(database)
         snapshots = SnapshotLibrary(SnapshotStore(database), versions, Blobs(data / "blobs"), compute)
         await snapshots.collect()
         catalog = Catalog(versions, snapshots, compute)
         await catalog.load()
-        sessions = LiveSessions(compute, snapshots, settings.max_sessions)
+        sessions = LiveSessions(compute, snapshots, settings.max_sessions, settings.idle_session_seconds)
         await _ready(starting)
-        yield WebNode(settings, accounts, tokens, catalog, snapshots, sessions, compute)
+        compute.warm_up()
+        batches = Batches(
+            BatchStore(database),
+            catalog,
+            snapshots,
+            max_records=settings.max_batch_records,
+            retention_seconds=settings.batch_retention_seconds,
+            drain_seconds=settings.drain_seconds,
+        )
+        batches.resume()
+        following = asyncio.create_task(tokens.follow_changes())
+        yield WebNode(settings, Logins(accounts, tokens), tokens, catalog, snapshots, sessions, batches, compute)
+        following.cancel()
+        await batches.close()
         await sessions.close_all()
         await catalog.close()
         database.close()
@@ -196,26 +235,51 @@ async def _ready(starting: asyncio.Task[None]) -> None:
         raise CannotStart(str(error)) from None
 
 
-def _open_database(settings: Settings) -> Database:
+def _compute_node(scratch: Path, settings: ComputeSettings) -> LocalComputeNode:
     try:
-        return Database(settings.database_url)
-    except DatabaseTooNew as error:
+        return LocalComputeNode(scratch, settings)
+    except FileExistsError as error:
+        raise CannotStart(f"{error.filename} can't be emptied") from None
+    except OSError as error:
+        raise CannotStart(f"{error.filename} can't be used: {error.strerror or error}") from None
+
+
+def open_database(settings: Settings) -> Database:
+    """The database, its tables up to date. Raises CannotStart."""
+    try:
+        return Database(settings.database_url, settings.database_busy_seconds)
+    except (DatabaseTooNew, DriverMissing) as error:
         raise CannotStart(str(error)) from None
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
         raise CannotStart(f"the database can't be opened: {reason}") from error
 
 
-def _signer(path: Path) -> TokenSigner:
-    try:
-        return TokenSigner(path)
-    except (ValueError, OSError) as error:
-        raise CannotStart(f"the signing key {path} can't be used: {error}".splitlines()[0]) from None
+def _own_database(settings: Settings) -> Database:
+    """The database, for this data directory alone. Raises CannotStart."""
+    database = open_database(settings)
+    if settings.database is not None:
+        try:
+            bind(database, settings.data_dir)
+        except OtherDataDirectory as error:
+            raise CannotStart(str(error)) from None
+    return database
 
 
-def _prepare_admin(accounts: LocalAccounts, data: Path, loopback: bool) -> None:
+def signing_keys(settings: Settings) -> SigningKeys:
+    """The keys that sign access tokens. Raises CannotStart."""
+    directory = settings.data_dir / _SIGNING_KEYS
     try:
-        chosen = accounts.prepare_admin(data)
+        return SigningKeys(directory, settings.access_token_seconds, settings.signing_key_seconds)
+    except DamagedKey as error:
+        raise CannotStart(str(error)) from None
+    except OSError as error:
+        raise CannotStart(f"the signing keys in {directory} can't be used: {error.strerror or error}") from None
+
+
+def _prepare_admin(accounts: LocalAccounts, loopback: bool) -> None:
+    try:
+        chosen = accounts.prepare_admin()
     except WeakPassword as error:
         raise CannotStart(str(error)) from None
     if not chosen and not loopback:

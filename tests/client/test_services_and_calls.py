@@ -87,6 +87,7 @@ def test_names_and_versions_of_many_characters_come_back(client: DeployRClient, 
     assert [each.version for each in client.get_web_service_version(spaced, version)] == [version]
     assert client.consume(spaced, version, {"x": 1}).output_parameters == {"y": 2}
     assert client.get_web_service_swagger(spaced, version)["info"]["title"] == spaced
+    assert client.get_web_service_open_api(spaced, version)["info"]["title"] == spaced
     client.delete_web_service_version(spaced, version)
     assert client.get_all_web_service_versions_by_name(spaced) == []
 
@@ -127,6 +128,26 @@ def test_faulty_inputs_are_all_named(client: DeployRClient, name: str) -> None:
     assert set(raised.value.fields) == {"x", "n", "z"}
     assert "integer" in str(raised.value)
     assert raised.value.request_id
+
+
+def test_definitions_with_limits_travel_both_ways(client: DeployRClient, name: str) -> None:
+    definitions = [
+        ParameterDefinition("x", "numeric", "the number", default=0, minimum=-1.5, maximum=4, example=1),
+        ParameterDefinition("colour", "character", enum=["red", "green"], default="red"),
+        ParameterDefinition("f", "data.frame", default={"a": [1, None]}),
+    ]
+    client.publish_web_service_version(name, "1", double(input_parameter_definitions=definitions))
+    (service,) = client.get_web_service_version(name, "1")
+    assert service.input_parameter_definitions == definitions
+    assert client.consume(name, "1", {}).output_parameters == {"y": 0}
+    with pytest.raises(InvalidInputs, match=r"from -1\.5 to 4, not the number 5") as raised:
+        client.consume(name, "1", {"x": 5, "colour": "blue"})
+    assert raised.value.fields == ("x", "colour")
+    with pytest.raises(BadRequest) as refused:
+        client.patch_web_service_version(
+            name, "1", double(input_parameter_definitions=[ParameterDefinition("x", "integer", minimum=2, maximum=1)])
+        )
+    assert refused.value.fields == ("inputParameterDefinitions.x.minimum",)
 
 
 def test_a_service_that_raises_is_an_answer(client: DeployRClient, name: str) -> None:

@@ -283,3 +283,12 @@ def test_memory_for_one_object_at_a_time(tmp_path: Path, work: Path) -> None:
     tracemalloc.stop()
     assert (tmp_path / "snapshot").stat().st_size > 8 * 30_000_000
     assert peak < 75_000_000
+
+
+def test_a_file_that_grows_while_it_is_saved_ends(tmp_path: Path, work: Path) -> None:
+    # The snapshot itself, which is written in the directory that it saves.
+    (work / "other").write_bytes(bytes(100_000))
+    save(work / "growing", {}, [], work)
+    saved = {each.path: each.length for each in Snapshot(work / "growing").files}
+    assert saved["other"] == 100_000
+    assert saved["growing"] < 10_000

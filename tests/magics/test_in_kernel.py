@@ -35,6 +35,8 @@ class Kernel:
             if arrived["msg_type"] == "status" and arrived["content"]["execution_state"] == "idle":
                 break
         reply = self._client.get_shell_msg(timeout=60)
+        while reply["parent_header"].get("msg_id") != message:  # answers to the questions whether it is ready
+            reply = self._client.get_shell_msg(timeout=60)
         return [*shown, {"status": reply["content"]["status"]}]
 
     def run(self, code: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ import requests
 from tests import server_process
 from tests.api import Api, publish_iris
 from tests.server_process import ServerProcess
+from tests.waiting import wait_until
 
 Start = Callable[..., ServerProcess]
 
@@ -96,8 +97,7 @@ def test_sigterm_lets_a_running_call_end(start_server: Start, tmp_path: Path) ->
     answers: list[requests.Response] = []
     caller = threading.Thread(target=lambda: answers.append(api.send("POST", path, json={})))
     caller.start()
-    while not begun.exists():
-        assert caller.is_alive()
+    wait_until(begun.exists)
     assert server.terminate() == 0
     caller.join(10)
     assert answers[0].json()["outputParameters"] == {"x": 1}
@@ -111,8 +111,7 @@ def test_a_call_that_does_not_end_is_cut_off_after_the_drain(start_server: Start
     answers: list[requests.Response] = []
     caller = threading.Thread(target=lambda: answers.append(api.send("POST", path, json={})))
     caller.start()
-    while not begun.exists():
-        assert caller.is_alive()
+    wait_until(begun.exists)
     server.process.send_signal(signal.SIGTERM)
     # Far below the half minute that a pool would otherwise wait for its calls.
     assert server.process.wait(15) == 0
@@ -164,9 +163,10 @@ def test_refuses_a_config_file_that_is_missing_or_broken(tmp_path: Path) -> None
 
 
 def test_refuses_a_damaged_signing_key(tmp_path: Path) -> None:
-    (tmp_path / "deployr").mkdir()
-    (tmp_path / "deployr" / "signing-key.pem").write_text("junk")
-    assert "signing-key.pem" in _refused(tmp_path, "--port", "0")
+    keys = tmp_path / "deployr" / "signing-keys"
+    keys.mkdir(parents=True)
+    (keys / "000001789000000-0123456789abcdef.pem").write_text("junk")
+    assert "000001789000000-0123456789abcdef.pem" in _refused(tmp_path, "--port", "0")
 
 
 def test_nothing_is_readable_by_others_in_a_directory_that_was_there(start_server: Start, tmp_path: Path) -> None:

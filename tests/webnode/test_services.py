@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.api import Api, definitions, publish_iris
+from tests.waiting import wait_until
 
 
 def _metadata(api: Api, name: str, version: str = "V1.0") -> dict[str, Any]:
@@ -48,6 +49,8 @@ def test_a_published_version_is_listed_with_its_metadata(api: Api) -> None:
         "owner": "admin",
         "isolation": "namespace",
         "notes": [],
+        "differences": [],
+        "broken": None,
     }
     assert _metadata(api, "Described")["code"] in [entry["code"] for entry in api.ok("GET", "/services")]
 
@@ -141,10 +144,10 @@ def test_a_version_that_cannot_be_loaded_leaves_nothing(api: Api) -> None:
 def test_a_workspace_that_only_its_session_can_load_is_refused(api: Api) -> None:
     code = """
 import sys, types
-sys.modules["only_here"] = module = types.ModuleType("only_here")
-class Thing: pass
-Thing.__module__ = "only_here"; module.Thing = Thing
-thing = Thing(); del Thing, module
+sys.modules["only_here"] = types.ModuleType("only_here")
+class Thing:
+    def __reduce__(self): return __import__, ("only_here",)
+thing = Thing()
 """
     snapshot = api.snapshot(code)
     fault = api.error("POST", "/services/OnlyHere/V1.0", 400, json={"code": "x = 1", "snapshotId": snapshot})
@@ -278,8 +281,7 @@ def test_a_call_that_has_begun_ends_on_the_old_version(api: Api, tmp_path_factor
     path = api.publish("Slow", code, outputParameterDefinitions=definitions(y="integer"))
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(api.consume, path)
-        while not begun.exists():
-            assert not running.done()
+        wait_until(begun.exists)
         api.ok("DELETE", "/services/Slow/V1.0")
         assert running.result(30)["outputParameters"] == {"y": 1}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,6 +9,7 @@ import psutil
 import pytest
 
 from tests.api import Api
+from tests.waiting import wait_until
 
 # Leaves a process in the background that nobody waits for, in a session and a process group of its own.
 WITH_DAEMON = """
@@ -104,16 +103,6 @@ def bystander(api: Api) -> str:
     return session
 
 
-def soon(condition: Callable[[], object], seconds: float = 20) -> bool:
-    """Whether `condition` comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 def values(answer: dict[str, Any]) -> dict[str, Any]:
     assert answer["success"], answer
     return {entry["name"]: entry["value"] for entry in answer["outputParameters"]}
@@ -186,7 +175,7 @@ def test_a_stopped_process_is_closed_by_force(api: Api, bystander: str) -> None:
             threads.submit(api.error, "POST", f"/sessions/{session}/execute", 410, json={"code": asked})
             for asked in (code, "1")
         ]
-        assert soon(lambda: below[0].status() == psutil.STATUS_STOPPED)
+        wait_until(lambda: below[0].status() == psutil.STATUS_STOPPED)
         assert_unharmed(api, bystander)
         api.ok("DELETE", f"/sessions/{session}/force")
         for answer in waiting:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.api import Api
 from tests.server_process import ServerProcess
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -161,8 +162,7 @@ def test_cancel_interrupts_and_the_session_lives_on(api: Api, session: str) -> N
         running = threads.submit(
             api.execute, session, "import time; open(here, 'w').close(); kept = 1\ntime.sleep(600)"
         )
-        while not Path(file).exists():
-            assert not running.done()
+        wait_until(Path(file).exists)
         assert isinstance(api.ok("POST", f"/sessions/{session}/cancel"), str)
         answer = running.result(30)
     assert answer["success"] is False
@@ -186,6 +186,20 @@ def test_a_session_whose_process_ends_is_gone(api: Api) -> None:
     [
         ("POST", "/sessions/{}/execute"),
         ("POST", "/sessions/{}/cancel"),
+        ("GET", "/sessions/{}"),
+        ("GET", "/sessions/{}/console-output"),
+        ("GET", "/sessions/{}/history"),
+        ("GET", "/sessions/{}/executions/x/events"),
+        ("POST", "/sessions/{}/complete"),
+        ("POST", "/sessions/{}/inspect"),
+        ("POST", "/sessions/{}/files"),
+        ("GET", "/sessions/{}/files"),
+        ("GET", "/sessions/{}/files/a.txt"),
+        ("DELETE", "/sessions/{}/files/a.txt"),
+        ("GET", "/sessions/{}/workspace"),
+        ("POST", "/sessions/{}/workspace/x"),
+        ("GET", "/sessions/{}/workspace/x"),
+        ("DELETE", "/sessions/{}/workspace/x"),
         ("DELETE", "/sessions/{}"),
         ("DELETE", "/sessions/{}/force"),
         ("POST", "/sessions/{}/snapshot"),
@@ -205,8 +219,7 @@ def test_force_closes_a_busy_session(api: Api) -> None:
     with ThreadPoolExecutor(1) as threads:
         code = "import time; open(here, 'w').close(); time.sleep(600)"
         running = threads.submit(api.send, "POST", f"/sessions/{session}/execute", json={"code": code})
-        while not Path(file["value"]).exists():
-            assert not running.done()
+        wait_until(Path(file["value"]).exists)
         api.ok("DELETE", f"/sessions/{session}/force")
         assert running.result(30).status_code == 410
     api.error("DELETE", f"/sessions/{session}", 404)

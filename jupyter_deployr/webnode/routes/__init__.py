@@ -1,5 +1,37 @@
 """One module per family of the API, each with a `router`."""
 
-from jupyter_deployr.webnode.routes import login, services, sessions, snapshots, status
+from jupyter_deployr.webnode.routes import (
+    batches,
+    compute_nodes,
+    documents,
+    environment,
+    executions,
+    login,
+    pages,
+    realtime,
+    service_pools,
+    services,
+    session_files,
+    sessions,
+    snapshots,
+    status,
+    workspace,
+)
 
-__all__ = ["login", "services", "sessions", "snapshots", "status"]
+__all__ = [
+    "batches",
+    "compute_nodes",
+    "documents",
+    "environment",
+    "executions",
+    "login",
+    "pages",
+    "realtime",
+    "service_pools",
+    "services",
+    "session_files",
+    "sessions",
+    "snapshots",
+    "status",
+    "workspace",
+]

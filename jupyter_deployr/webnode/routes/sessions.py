@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import orjson
-from fastapi import APIRouter, Response
+import time
 
-from jupyter_deployr.computenode import Execution
-from jupyter_deployr.protocol.errors import BadRequest
-from jupyter_deployr.protocol.models import (
-    CreateSessionRequest,
-    CreateSessionResponse,
-    ExecuteRequest,
-    ExecuteResponse,
-    Session,
-)
-from jupyter_deployr.protocol.parameters import check_name
+from fastapi import APIRouter
+
+from jupyter_deployr.protocol.models import CreateSessionRequest, CreateSessionResponse, Session, SessionDetails
+from jupyter_deployr.webnode.answers import failing
 from jupyter_deployr.webnode.context import Caller, Node
+from jupyter_deployr.webnode.json_bodies import JsonRoute
+from jupyter_deployr.webnode.times import creation_time
 
-router = APIRouter(prefix="/sessions", tags=["Session APIs"])
+router = APIRouter(route_class=JsonRoute, prefix="/sessions", tags=["Session APIs"])
 
 
-@router.post("", operation_id="createSession", status_code=201)
+@router.post(
+    "",
+    operation_id="createSession",
+    responses=failing(403, 404, 502),
+    status_code=201,
+    response_model_exclude_defaults=True,
+)
 async def create_session(
     node: Node, caller: Caller, create_session_request: CreateSessionRequest | None = None
 ) -> CreateSessionResponse:
     """Start a session, with a snapshot loaded if one is named."""
     asked = create_session_request or CreateSessionRequest()
-    live = await node.sessions.open(caller, asked.name, asked.snapshot_id, asked.runtime_type)
-    return CreateSessionResponse(live.id)
+    live = await node.sessions.open(caller, asked.name, asked.snapshot_id, asked.runtime_type, asked.client)
+    return CreateSessionResponse(live.id, list(live.differences))
 
 
 @router.get("", operation_id="listSessions")
@@ -36,48 +37,34 @@ async def list_sessions(node: Node, caller: Caller) -> list[Session]:
     return [Session(live.id, live.name, live.owner, "Python") for live in node.sessions.of(caller)]
 
 
-@router.post("/{id}/execute", operation_id="executeCode", response_model=ExecuteResponse)
-async def execute_code(id: str, execute_request: ExecuteRequest, node: Node, caller: Caller) -> Response:  # noqa: A002
-    """Run code in a session and wait for its end."""
-    if execute_request.code is None:
-        raise BadRequest("The code to execute is missing.", fields=["code"])
-    inputs = {check_name(given.name): given.value for given in execute_request.input_parameters or ()}
-    outputs = [check_name(name) for name in execute_request.output_parameters or ()]
-    live = node.sessions.get(caller, id)
-    execution = await live.session.execute(execute_request.code, inputs, outputs)
-    return Response(_encoded(execution), media_type="application/json")
-
-
-def _encoded(execution: Execution) -> bytes:
-    # The session has encoded the outputs already; they go through as they are.
-    outputs = [{"name": name, "value": orjson.Fragment(value)} for name, value in execution.outputs.items()]
-    return orjson.dumps(
-        {
-            "success": execution.success,
-            "errorMessage": execution.error_message,
-            "outputParameters": outputs,
-            "consoleOutput": execution.console_output,
-            "changedFiles": execution.changed_files,
-            "traceback": list(execution.traceback),
-        }
+@router.get("/{id}", operation_id="getSession", responses=failing(403, 404, 410))
+async def get_session(id: str, node: Node, caller: Caller) -> SessionDetails:  # noqa: A002
+    """What a session is and does. This doesn't count as using it."""
+    live = node.sessions.look(caller, id)
+    session = live.session
+    since = session.executing_since
+    return SessionDetails(
+        id=live.id,
+        name=live.name,
+        owner=live.owner,
+        runtime_type="Python",
+        state="busy" if session.busy else "idle",
+        executing_since=None if since is None else creation_time(since),
+        idle_since=None if session.busy else creation_time(time.time() - session.idle_seconds),
+        memory=await session.memory(),
+        client=live.client,
+        python_version=(await node.compute.environment())["python"],
     )
 
 
-@router.post("/{id}/cancel", operation_id="cancelSession")
-async def cancel_session(id: str, node: Node, caller: Caller) -> str:  # noqa: A002
-    """Interrupt what the session executes; the session lives on."""
-    node.sessions.get(caller, id).session.interrupt()
-    return "The execution has been interrupted."
-
-
-@router.delete("/{id}", operation_id="closeSession")
+@router.delete("/{id}", operation_id="closeSession", responses=failing(404, 410))
 async def close_session(id: str, node: Node, caller: Caller) -> str:  # noqa: A002
     """End a session."""
     await node.sessions.close(caller, id)
     return "The session has been closed."
 
 
-@router.delete("/{id}/force", operation_id="closeSessionByForce")
+@router.delete("/{id}/force", operation_id="closeSessionByForce", responses=failing(404, 410))
 async def close_session_by_force(id: str, node: Node, caller: Caller) -> str:  # noqa: A002
     """End a session, also while it executes."""
     await node.sessions.close(caller, id)

@@ -36,7 +36,10 @@ async def status(node: Node, caller: Caller) -> StatusResponse:
         "database": StatusResponse("pass", {"type": node.settings.database_kind, "state": "Open"}, {}),
     }
     worst = "pass" if ready else "fail"
-    return StatusResponse(worst, {"version": __version__, "services": len(node.catalog.all())}, components)
+    services = node.catalog.all()
+    broken = sum(node.catalog.broken(stored) is not None for stored in services)
+    details = {"version": __version__, "services": len(services), "brokenServices": broken}
+    return StatusResponse(worst, details, components)
 
 
 @router.get("/healthz", include_in_schema=False)
