@@ -18,9 +18,7 @@ class _ServerCommand(Command):
     """A command about the data of a server; it reads the configuration of `serve` to find them."""
 
     config_file_name = Unicode("jupyter_deployr_serve_config")
-    database = Unicode("", help="URL of the database, when it isn't the one in the data directory.").tag(
-        config=True
-    )
+    database = Unicode("", help="URL of the database, when it isn't the one in the data directory.").tag(config=True)
     aliases = {**Command.aliases, "database": "_ServerCommand.database"}
 
     @property
