@@ -73,7 +73,7 @@ def test_what_each_role_is_answered_is_documented(api: Api) -> None:
     paths = core(api, "openapi.json")["paths"]
     described = 0
     for row in TABLE:
-        method, _, path = row.route.partition(" ")
+        method, _, path = row.route.replace(":path}", "}").partition(" ")
         if operation := paths.get(path, {}).get(method.lower()):
             described += 1
             assert {str(status) for status in row.answers} <= operation["responses"].keys(), row.route
