@@ -18,7 +18,8 @@ import pytest
 
 from tests.api import Api
 from tests.server_process import ServerProcess
-from tests.webnode.test_session_endings import soon, values
+from tests.waiting import wait_until
+from tests.webnode.test_session_endings import values
 
 Start = Callable[..., ServerProcess]
 
@@ -72,7 +73,7 @@ def test_sessions_are_started_in_advance(start_server: Start) -> None:
     server = start_server("--ServeApp.warm_sessions=2", "--ServeApp.max_sessions=2", "--debug")
     api = Api(server)
     log = server.data_dir.parent / "server.log"
-    assert soon(lambda: "sessions ready: 2" in log.read_text())
+    wait_until(lambda: "sessions ready: 2" in log.read_text())
     ready = kernels(server)
     # Both are taken and used by somebody; they don't count against the limit before that.
     sessions = [api.session() for _ in range(2)]
@@ -82,20 +83,20 @@ def test_sessions_are_started_in_advance(start_server: Start) -> None:
     first, second = (values(api.execute(session, drawn, outputs=["drawn"]))["drawn"] for session in sessions)
     assert not {*first} & {*second}
     # Others take their place.
-    assert soon(lambda: len(kernels(server)) == 4)
+    wait_until(lambda: len(kernels(server)) == 4)
 
 
 def test_a_session_that_died_in_advance_is_not_handed_out(start_server: Start) -> None:
     server = start_server()
     api = Api(server)
-    assert soon(lambda: len(kernels(server)) == 1)
+    wait_until(lambda: len(kernels(server)) == 1)
     (dead,) = kernels(server)
-    assert soon(lambda: len(homes(server)) == 1)
+    wait_until(lambda: len(homes(server)) == 1)
     os.kill(dead, signal.SIGKILL)
     session = api.session()
     assert pid_of(api, session) != dead
     api.ok("DELETE", f"/sessions/{session}")
-    assert soon(lambda: len(kernels(server) - {dead}) == 1 and len(homes(server)) == 1)
+    wait_until(lambda: len(kernels(server) - {dead}) == 1 and len(homes(server)) == 1)
 
 
 def test_none_are_started_in_advance_when_none_are_wanted(start_server: Start) -> None:
@@ -111,14 +112,14 @@ def test_when_the_zygote_ends(start_server: Start) -> None:
     server = start_server()
     api = Api(server)
     session = api.session()
-    assert soon(lambda: len(kernels(server)) == 2)
+    wait_until(lambda: len(kernels(server)) == 2)
     first = zygote(server)
     first.kill()
     first.wait(10)
     message = api.error("POST", f"/sessions/{session}/execute", 410, json={"code": "1"})["message"]
     assert "the process that all sessions are forked from has ended" in message
     # The next is there without anybody asking for a session.
-    assert soon(lambda: len(kernels(server)) == 1)
+    wait_until(lambda: len(kernels(server)) == 1)
     assert values(api.execute(api.session(), "x = 1", outputs=["x"])) == {"x": 1}
     assert listed(api) != {session}
 
@@ -129,7 +130,7 @@ def test_everything_ends_with_a_killed_server(start_server: Start) -> None:
     session = api.session()
     daemon = "import os; _ = os.system(\"setsid sh -c 'sleep 600 >/dev/null &'\")"
     assert api.execute(session, daemon)["success"]
-    assert soon(lambda: len(kernels(server)) == 3)
+    wait_until(lambda: len(kernels(server)) == 3)
     below = psutil.Process(server.pid).children(recursive=True)
     assert any(process.name() == "sleep" for process in below)
     server.kill()
@@ -165,15 +166,15 @@ def test_an_idle_session_is_closed(hasty: ServerProcess) -> None:
     session = api.session()
     pid = pid_of(api, session)
     # Being looked at doesn't count as use.
-    assert soon(lambda: session not in listed(api))
+    wait_until(lambda: session not in listed(api))
     expected = (
         f"The session was closed after {IDLE_SECONDS} seconds without use; its variables and files are lost."
         " Create a new session."
     )
     for path in ("execute", "cancel", "snapshot"):
         assert api.error("POST", f"/sessions/{session}/{path}", 410, json={"code": "1"})["message"] == expected
-    assert soon(lambda: not psutil.pid_exists(pid))
-    assert soon(lambda: not homes(hasty))
+    wait_until(lambda: not psutil.pid_exists(pid))
+    wait_until(lambda: not homes(hasty))
     api.ok("DELETE", f"/sessions/{session}")
     api.error("DELETE", f"/sessions/{session}", 404)
 
@@ -185,13 +186,13 @@ def test_busy_is_not_idle(hasty: ServerProcess) -> None:
         code = f"import time; time.sleep({2 * IDLE_SECONDS})"
         running = threads.submit(api.execute, busy, code)
         waiting = threads.submit(api.execute, busy, "after = 1", outputs=["after"])
-        assert soon(lambda: idle not in listed(api))
+        wait_until(lambda: idle not in listed(api))
         assert busy in listed(api)
         assert running.result(60)["success"]
         ended = time.monotonic()
         assert values(waiting.result(60)) == {"after": 1}
     # It becomes idle with the end of its last request, not with the beginning.
-    assert soon(lambda: busy not in listed(api))
+    wait_until(lambda: busy not in listed(api))
     assert time.monotonic() - ended >= IDLE_SECONDS
 
 
@@ -203,21 +204,21 @@ def test_any_request_is_use(hasty: ServerProcess) -> None:
         api.ok("POST", f"/sessions/{used}/cancel")
         return idle not in listed(api)
 
-    assert soon(both_asked)
+    wait_until(both_asked)
     assert used in listed(api)
     assert values(api.execute(used, "x = 1", outputs=["x"])) == {"x": 1}
 
 
 def test_an_idle_session_gives_its_place_back(hasty: ServerProcess) -> None:
     api = Api(hasty)
-    assert soon(lambda: not listed(api))
+    wait_until(lambda: not listed(api))
     code = f"import time; time.sleep({3 * IDLE_SECONDS})"
     with ThreadPoolExecutor(3) as threads:
         running = [threads.submit(lambda: api.execute(api.session(), code)) for _ in range(3)]
-        assert soon(lambda: len(listed(api)) == 3)
+        wait_until(lambda: len(listed(api)) == 3)
         assert "All 3 sessions are taken" in api.error("POST", "/sessions", 503, json={})["message"]
         assert all(execution.result(60)["success"] for execution in running)
-    assert soon(lambda: api.send("POST", "/sessions", json={}).status_code == 201)
+    wait_until(lambda: api.send("POST", "/sessions", json={}).status_code == 201)
 
 
 # ------------------------------------------------------------------------------------------------------- nothing
@@ -248,10 +249,10 @@ def test_twenty_sessions_leave_nothing(start_server: Start) -> None:
 
     with ThreadPoolExecutor(4) as users, ThreadPoolExecutor(4) as together:
         sessions = list(users.map(use, range(20)))
-    assert soon(lambda: not listed(api))
-    assert soon(lambda: not homes(server) and not any(sockets(server).iterdir()))
-    assert soon(lambda: len(process.children(recursive=True)) == below)
-    assert soon(lambda: descriptors(server) <= before), descriptors(server) - before
+    wait_until(lambda: not listed(api))
+    wait_until(lambda: not homes(server) and not any(sockets(server).iterdir()))
+    wait_until(lambda: len(process.children(recursive=True)) == below)
+    wait_until(lambda: descriptors(server) <= before), descriptors(server) - before
     # The server's pool of threads may have grown to its size, but not by one for each session.
     assert process.num_threads() - threads < 20
     gone = {0: 404, 1: 410, 2: 410, 3: 404}
