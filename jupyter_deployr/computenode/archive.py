@@ -20,6 +20,7 @@ import dill
 from jupyter_deployr.computenode.snapshot import Snapshot, SnapshotError
 from jupyter_deployr.computenode.worker import give_way
 
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
 _README = "Load it with Python {python}: `dill.load(open('workspace.dill', 'rb'))` gives a dict of names and values."
 
 
@@ -62,8 +63,10 @@ def _write(archive: Path, snapshot: Snapshot, directory: Path) -> None:
         target.writestr("manifest.json", json.dumps(manifest, indent=2))
         with target.open("workspace.dill", "w", force_zip64=True) as file:
             _dump(workspace, file)
+        for folder in snapshot.folders:
+            target.writestr(zipfile.ZipInfo(f"files/{folder}/", _NO_TIME), b"")
         for saved, pieces in snapshot.read_files():
-            entry = zipfile.ZipInfo(f"files/{saved.path}", (1980, 1, 1, 0, 0, 0))
+            entry = zipfile.ZipInfo(f"files/{saved.path}", _NO_TIME)
             entry.external_attr = saved.mode << 16
             with target.open(entry, "w", force_zip64=True) as file:
                 file.writelines(pieces)

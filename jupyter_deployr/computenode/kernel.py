@@ -37,8 +37,8 @@ BROKEN = 70
 
 _STREAM_FLUSH_SECONDS = 0.02
 _PROGRESS_SECONDS = 0.2
-# IPython's own history variables, which it doesn't hide: _, __, ___, _1, _i, _ii, _iii, _i1.
-_HISTORY_NAME = re.compile(r"_{1,3}|_\d+|_i{1,3}|_i\d+")
+# The history of cells, which IPython binds anew with each one and doesn't hide.
+_HISTORY_NAME = re.compile(r"_i{1,3}|_i\d+")
 
 
 class SessionKernel(IPythonKernel):
@@ -67,11 +67,12 @@ class SessionKernel(IPythonKernel):
 
     def _user_names(self) -> list[str]:
         assert self.shell is not None
-        hidden = self.shell.user_ns_hidden
+        hidden, absent = self.shell.user_ns_hidden, object()
+        # A name of IPython's that a cell has bound to something else is the user's.
         return [
             name
-            for name in self._workspace
-            if name not in hidden and not _HISTORY_NAME.fullmatch(name) and not name.startswith("__")
+            for name, value in self._workspace.items()
+            if hidden.get(name, absent) is not value and not _HISTORY_NAME.fullmatch(name)
         ]
 
     # The hooks around an execution: metadata in before the code runs, metadata out after it.
@@ -180,6 +181,7 @@ class SessionKernel(IPythonKernel):
             with files_written(self._directory):
                 saved.write_files(self._directory)
             saved.load_into(self._workspace)
+            saved.restore_random_states()
             content = {"status": "ok"}
         except SnapshotError as error:
             content = _fault("refused", error)

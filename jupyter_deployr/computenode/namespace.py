@@ -1,15 +1,16 @@
 """The namespace that a version's code runs in, put back after each call to what it was before it.
 
-What is undone: new names, rebound and deleted names, rebound variables of closures, attributes of functions that have
-any, and changes to the lists, dicts, sets and containers of `collections` that all of these and default arguments
-reach, restored *in place*, so that every alias sees it. Containers of more than `OPAQUE_ABOVE` elements and all other
-objects, also subclasses of containers, are left as a call leaves them.
+What is undone: new names, rebound and deleted names, rebound variables of closures, attributes of functions, entries
+of the caches of `functools`, and changes to the lists, dicts, sets and containers of `collections` that names and
+closures, default arguments and attributes of functions reach, restored *in place*: every alias sees it. What is left as
+a call leaves it: containers of more than `OPAQUE_ABOVE` elements, and all other objects, also subclasses of containers.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import itertools
 import operator
 import types
@@ -21,6 +22,7 @@ OPAQUE_ABOVE = 1000
 _MAPPINGS = frozenset({dict, collections.Counter, collections.OrderedDict, collections.defaultdict})
 UNDONE = frozenset({list, collections.deque, set, tuple, *_MAPPINGS})
 
+_Cached = type(functools.lru_cache(maxsize=1)(lambda: None))
 _is = operator.is_
 _Saved = list[tuple[Any, Any]]
 
@@ -37,6 +39,7 @@ class CallNamespace:
         self._mappings: _Saved = []
         self._sets: _Saved = []
         self._cells: _Saved = []
+        self._caches: _Saved = []
         self._empty_cells: list[types.CellType] = []
         self._remember(value for name, value in names.items() if name != "__builtins__")
 
@@ -51,9 +54,11 @@ class CallNamespace:
             kind = type(value)
             if kind is types.FunctionType:
                 self._remember_cells(value)
-                if vars(value):
-                    self._dicts.append((vars(value), dict(vars(value))))
+                self._dicts.append((vars(value), dict(vars(value))))
                 todo += _reached_by(value)
+            elif kind is _Cached:
+                self._caches.append((value, value.cache_info().currsize))
+                todo.append(value.__wrapped__)
             elif kind in UNDONE:
                 if len(value) > OPAQUE_ABOVE:
                     continue
@@ -80,6 +85,13 @@ class CallNamespace:
         # Filling a list or a dict anew is a copy of memory; looking whether that is needed takes longer.
         self.names.clear()
         self.names.update(self._names)
+        if len(self.names) != len(self._names):
+            # Objects that the call left have defined something when they were let go of.
+            self.names.clear()
+            self.names.update(self._names)
+        for cached, entries in self._caches:
+            if cached.cache_info().currsize != entries:
+                cached.cache_clear()
         for cell, contents in self._cells:
             cell.cell_contents = contents
         for cell in self._empty_cells:

@@ -10,6 +10,7 @@ from __future__ import annotations
 # The modules below `locale` and `signal`: theirs convert and wrap, at ten times the cost.
 import _locale
 import _signal  # type: ignore[import-not-found]
+import contextlib
 import ctypes
 import locale
 import os
@@ -61,13 +62,15 @@ class ProcessState:
         self._numpy_changed = _watch_numpy()
         self._numpy = np.random.get_state()
 
-    def restore(self) -> None:
-        """Undo what the last call did to the process."""
+    def restore(self) -> bool:
+        """Undo what the last call did to the process; returns whether it was in its directory still."""
         if self._variables != self._variables_before:
             os.environ.clear()
             os.environ.update(self._environment)
-        if not self._in_directory():
-            os.chdir(self._directory)
+        stayed = self._in_directory()
+        if not stayed:
+            with contextlib.suppress(OSError):
+                os.chdir(self._directory)
         if warnings.filters != self._warnings:
             warnings.filters[:] = self._warnings  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]
@@ -88,6 +91,7 @@ class ProcessState:
             random.setstate(self._random)
         if self._numpy_changed():
             np.random.set_state(self._numpy)
+        return stayed
 
     def _in_directory(self) -> bool:
         try:

@@ -59,10 +59,15 @@ class Selection:
     def names(self, defined: Collection[str], directory: Path) -> list[str]:
         """Those of the defined names that are wanted. Raises UnknownNames."""
         unknown = [name for name in self.only or () if name not in defined]
-        unknown += [name for name in self.drop if name not in defined and not (directory / name).exists()]
+        unknown += [name for name in self.drop if name not in defined and not self._is_file(name, directory)]
         if unknown:
             raise UnknownNames(", ".join(map(repr, unknown)))
         return [name for name in defined if (self.only is None or name in self.only) and name not in self.drop]
+
+    @staticmethod
+    def _is_file(name: str, directory: Path) -> bool:
+        path = PurePath(name)
+        return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and (directory / path).exists()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -70,7 +75,9 @@ class Selection:
 
     def wants_file(self, path: PurePath) -> bool:
         """Whether a file of the working directory is wanted."""
-        return not any(part.as_posix() in self.drop for part in (path, *path.parents))
+        # As paths: a folder may be given with a slash behind it.
+        dropped = {PurePath(name) for name in self.drop}
+        return dropped.isdisjoint((path, *path.parents[:-1]))
 
 
 def save(
@@ -128,6 +135,7 @@ class _Writer:
         self._progress = progress
         self._names: list[dict[str, Any]] = []
         self._files: list[dict[str, Any]] = []
+        self._folders: list[str] = []
         self.packages: set[str] = set()
 
     def save_names(self, names: list[str]) -> list[NotKept]:
@@ -157,7 +165,10 @@ class _Writer:
         for path in sorted(directory.rglob("*")):
             name = path.relative_to(directory)
             mode = path.lstat().st_mode
-            if stat.S_ISDIR(mode) or "__pycache__" in name.parts or not selection.wants_file(name):
+            if "__pycache__" in name.parts or not selection.wants_file(name):
+                continue
+            if stat.S_ISDIR(mode):
+                self._folders.append(name.as_posix())
                 continue
             if not stat.S_ISREG(mode):
                 # Never followed or opened: a link may lead anywhere, a pipe may never end.
@@ -184,6 +195,7 @@ class _Writer:
             "manifest": manifest,
             "names": self._names,
             "files": self._files,
+            "folders": self._folders,
             "notKept": [[item.name, item.type, item.reason] for item in not_kept],
             "random": random_states(),
         }

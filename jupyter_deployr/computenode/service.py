@@ -126,6 +126,8 @@ class LoadedService:
             if self._inits:
                 if self._reloads:
                     names = self._workspace()
+                if self._snapshot is not None:
+                    self._snapshot.restore_random_states()
                 self.run_init_code(names)
             names.update(inputs)
             # A copy of the context: numpy's error settings, decimal's and other context variables end with the call.
@@ -171,9 +173,12 @@ class LoadedService:
         if self._touched:
             self.restore_files()
         self._namespace.restore()
-        self._process.restore()
+        if not self._process.restore() and not self._directory.in_place():
+            self._directory.reset()
         if sys.stdout is not self._console or sys.stderr is not self._console:
             sys.stdout = sys.stderr = self._console
+        # What the call's objects printed when they were let go of.
+        self._console.take()
 
     def restore_files(self) -> None:
         """Put the working directory back if it was touched."""

@@ -107,6 +107,7 @@ class Snapshot:
             self.not_kept = [NotKept(str(name), str(kind), str(why)) for name, kind, why in index.get("notKept", ())]
             self.names = [_saved_name(entry) for entry in index["names"]]
             self.files = [_saved_file(entry) for entry in index["files"]]
+            self.folders = [_inside(path) for path in index.get("folders", ())]
             self._random: dict[str, Any] | None = index.get("random")
         except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
             raise SnapshotError(f"The snapshot can't be read: {error}.") from None
@@ -124,8 +125,8 @@ class Snapshot:
 
     @property
     def empty(self) -> bool:
-        """Whether it holds neither a name nor a file."""
-        return not self.names and not self.files
+        """Whether it holds neither a name nor a file or folder."""
+        return not self.names and not self.files and not self.folders
 
     def largest(self, count: int = 10) -> list[tuple[str, int]]:
         """The largest names and files, with their bytes in the file, largest first.
@@ -173,6 +174,8 @@ class Snapshot:
 
     def write_files(self, directory: Path) -> None:
         """Write the saved files below `directory`, over those of the same name."""
+        for folder in self.folders:
+            (directory / folder).mkdir(parents=True, exist_ok=True)
         for saved, chunks in self.read_files():
             target = directory / saved.path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -206,7 +209,13 @@ def _saved_name(entry: dict[str, Any]) -> SavedName:
 
 
 def _saved_file(entry: dict[str, Any]) -> SavedFile:
-    path = PurePosixPath(str(entry["path"]))
+    path = _inside(entry["path"])
+    return SavedFile(path, int(entry["offset"]), int(entry["length"]), int(entry["mode"]) & 0o777)
+
+
+def _inside(text: Any) -> str:
+    """A relative path that stays below its directory. Raises ValueError."""
+    path = PurePosixPath(str(text))
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise ValueError("it names a file outside its directory")
-    return SavedFile(str(path), int(entry["offset"]), int(entry["length"]), int(entry["mode"]) & 0o777)
+    return str(path)

@@ -54,14 +54,22 @@ class WorkingDirectory:
     def _watch(self) -> None:
         self._notices = _inotify(self.path) if self._watched else None
         self._before = file_states(self.path)
+        self._inode = os.lstat(self.path).st_ino
 
     def touched(self) -> bool:
         """Whether anything in the directory changed since the last look."""
         if self._notices is None:
-            return file_states(self.path) != self._before
+            return not self.in_place() or file_states(self.path) != self._before
         # How many bytes of notices wait; they are dropped with the watch when the directory is reset.
         fcntl.ioctl(self._notices, termios.FIONREAD, self._waiting)
         return any(self._waiting)
+
+    def in_place(self) -> bool:
+        """Whether the directory is still the one that it was, and not moved, removed or replaced by a link."""
+        try:
+            return os.lstat(self.path).st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
     def changes(self) -> list[str]:
         """Names of files made or changed since the directory was last as it should be."""
@@ -69,6 +77,14 @@ class WorkingDirectory:
 
     def reset(self) -> None:
         """Make the directory what it was, by replacing its contents from the pristine copy."""
+        if not self.in_place():
+            # What a call has put there instead may be somebody else's: it is not to be emptied.
+            if self.path.is_dir() and not self.path.is_symlink():
+                shutil.rmtree(self.path)
+            else:
+                self.path.unlink(missing_ok=True)
+            self.path.mkdir()
+            os.chdir(self.path)
         for entry in os.scandir(self.path):
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.api import Api, definitions
 
 SESSION = """
-import os, random, signal, sys, threading, warnings, locale, types
+import functools, os, random, signal, sys, threading, time, warnings, locale, types
 import numpy as np
 numbers = [1]; alias = numbers; nested = {"deep": [numbers]}
 def default(items=numbers): return items
@@ -30,6 +31,14 @@ def counting():
     return step, seen
 step, seen_steps = counting()
 step.calls = 0
+@functools.cache
+def cached(): return count
+@functools.lru_cache(3)
+def remembered(key): return []
+class Tells:
+    def __del__(self):
+        globals()["told"] = 1
+        print("told")
 count = 0
 class Box: pass
 box = Box(); box.items = [1]
@@ -49,6 +58,14 @@ LEAKS = {
     "a closure": ("closure()", "closure().append(2)"),
     "a closure's variable": ("seen_steps()", "step()"),
     "an attribute of a function": ("[step.calls, hasattr(step, 'fresh')]", "step.calls += 1; step.fresh = 1"),
+    "a new attribute of a function": ("hasattr(default, 'fresh')", "default.fresh = 1"),
+    "a cached result": ("cached()", "count = 7; cached()"),
+    "a mutable cached result": ("remembered('key')", "remembered('key').append(1)"),
+    "what an object does at its end": ("'told' in globals()", "tells = Tells()"),
+    "the place of the working directory": (
+        "[os.path.isdir(os.getcwd()), os.path.islink(os.getcwd()), open('kept.txt').read()]",
+        "os.rename(os.getcwd(), os.getcwd() + str(time.time_ns()))",
+    ),
     "the working directory": ("os.path.basename(os.getcwd())", "os.chdir('/')"),
     "a file written": ("os.path.exists('made.txt')", "open('made.txt', 'w').write('x')"),
     "a file overwritten in place": ("open('kept.txt').read()", "open('kept.txt', 'r+').write('X')"),
@@ -125,13 +142,42 @@ def _init(what: str) -> str:
     return f"start_random = random.getstate()[1][-1]; start_numpy = int(np.random.get_state()[2])  # {what}"
 
 
-def test_random_numbers_are_the_snapshots(api: Api) -> None:
+def test_nothing_is_emptied_that_a_call_puts_in_the_directorys_place(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    code = f"""
+import os, shutil
+where = os.getcwd()
+assert os.path.basename(where) == "work"
+shutil.rmtree(where); os.symlink({str(tmp_path)!r}, where)
+y = 1
+"""
+    for isolation in NOT_UNDONE:
+        path = api.publish(
+            f"Swapped-{isolation}", code, isolation=isolation, outputParameterDefinitions=definitions(y="integer")
+        )
+        for _ in range(4):
+            assert api.consume(path)["outputParameters"] == {"y": 1}
+        assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_what_is_printed_at_an_objects_end_is_nobody_elses(api: Api, snapshot: str) -> None:
+    path = api.publish(
+        "Ends", "if who: tells = Tells()", snapshotId=snapshot, inputParameterDefinitions=definitions(who="logical")
+    )
+    for _ in range(6):
+        api.consume(path, who=True)
+        assert api.consume(path, who=False)["consoleOutput"] == ""
+
+
+@pytest.mark.parametrize("isolation", NOT_UNDONE)
+def test_random_numbers_are_the_snapshots(api: Api, isolation: str) -> None:
     session = api.session()
     api.execute(session, "import random, numpy as np\nrandom.seed(7); np.random.seed(7)")
     drawn = "[random.random(), float(np.random.random())]"
     made = api.ok("POST", f"/sessions/{session}/snapshot", 201, json={})["snapshotId"]
     expected = api.execute(session, f"x = {drawn}", outputs=["x"])["outputParameters"][0]["value"]
-    path = api.publish("Seeded", f"x = {drawn}", snapshotId=made, outputParameterDefinitions=definitions(x="vector"))
+    members = {"snapshotId": made, "isolation": isolation, "outputParameterDefinitions": definitions(x="vector")}
+    path = api.publish(f"Seeded-{isolation}", f"x = {drawn}", **members)
     assert [api.consume(path)["outputParameters"]["x"] for _ in range(4)] == [expected] * 4
 
 

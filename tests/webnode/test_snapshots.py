@@ -266,7 +266,7 @@ os.makedirs("sub"); open("sub/data.txt", "w").write("kept")
     assert "x" not in response.headers
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
         assert archive.testzip() is None
-        assert set(archive.namelist()) == {"manifest.json", "workspace.dill", "files/sub/data.txt"}
+        assert set(archive.namelist()) == {"manifest.json", "workspace.dill", "files/sub/", "files/sub/data.txt"}
         assert archive.read("files/sub/data.txt") == b"kept"
         manifest = json.loads(archive.read("manifest.json"))
         archive.extract("workspace.dill", tmp_path)
@@ -309,3 +309,41 @@ def test_differing_packages_are_told_where_a_snapshot_is_used(start_server: Call
     created = api.ok("POST", "/sessions", 201, json={"snapshotId": identity})
     assert sorted(created["differences"]) == expected
     assert api.ok("POST", "/sessions", 201, json={}).keys() == {"sessionId"}
+
+
+def test_random_states_come_back_in_sessions(api: Api) -> None:
+    session = api.session()
+    api.execute(session, "import random, numpy as np\nrandom.seed(3); np.random.seed(4)")
+    made = api.ok("POST", f"/sessions/{session}/snapshot", 201, json={})["snapshotId"]
+    draw = "drawn = [random.random(), float(np.random.random())]"
+    expected = api.execute(session, draw, outputs=["drawn"])["outputParameters"]
+    assert api.execute(api.session(snapshotId=made), draw, outputs=["drawn"])["outputParameters"] == expected
+    api.ok("POST", f"/sessions/{session}/loadsnapshot/{made}")
+    assert api.execute(session, draw, outputs=["drawn"])["outputParameters"] == expected
+
+
+def test_names_with_underscores_and_names_of_ipythons_come_back(api: Api) -> None:
+    code = "__version__ = '1'; _7 = 7; exit = 3; In = [4]\ndef __helper(): return 5\ndef use(): return __helper()"
+    session = api.session(snapshotId=api.snapshot(code))
+    look = "found = [__version__, _7, exit, In, use()]"
+    assert api.execute(session, look, outputs=["found"])["outputParameters"][0]["value"] == ["1", 7, 3, [4], 5]
+
+
+def test_empty_folders_come_back(api: Api) -> None:
+    session = api.session(snapshotId=api.snapshot("import os; os.makedirs('out/plots'); os.makedirs('other')"))
+    answer = api.execute(session, "import os; found = sorted(os.listdir() + os.listdir('out'))", outputs=["found"])
+    assert answer["outputParameters"][0]["value"] == ["other", "out", "plots"]
+
+
+@pytest.mark.parametrize("way", ["raw/", "./raw", "raw/deep/../deep"])
+def test_a_folder_is_dropped_however_it_is_written(api: Api, way: str) -> None:
+    session = api.session()
+    api.execute(session, "import os; os.makedirs('raw/deep'); open('raw/deep/s.csv', 'w').write('secret')")
+    path = f"/sessions/{session}/snapshot"
+    if ".." in way:
+        api.error("POST", path, 400, json={"drop": [way]})
+        return
+    made = api.ok("POST", path, 201, json={"drop": [way]})
+    assert not [entry for entry in made["largest"] if "raw" in entry["name"]]
+    with zipfile.ZipFile(io.BytesIO(api.send("GET", f"/snapshots/{made['snapshotId']}").content)) as archive:
+        assert not [name for name in archive.namelist() if "raw" in name]
