@@ -180,7 +180,7 @@ class SessionKernel(IPythonKernel):
             saved.check_python()
             with files_written(self._directory):
                 saved.write_files(self._directory)
-            saved.load_into(self._workspace)
+            self._load(saved)
             saved.restore_random_states()
             content = {"status": "ok"}
         except SnapshotError as error:
@@ -199,6 +199,17 @@ class SessionKernel(IPythonKernel):
         except (Exception, KeyboardInterrupt) as error:
             content = _fault("interrupted" if isinstance(error, KeyboardInterrupt) else "error", error)
         self._reply(stream, "deployr_object_reply", content, parent, ident)
+
+    def _load(self, saved: Snapshot) -> None:
+        """Merge the names, all or none of them. Raises SnapshotError."""
+        before = dict(self._workspace)
+        try:
+            saved.load_into(self._workspace)
+        except BaseException:
+            for name in self._workspace.keys() - before.keys():
+                del self._workspace[name]
+            self._workspace.update(before)
+            raise
 
     def _reply(self, stream: Any, kind: str, content: dict[str, Any], parent: dict[str, Any], ident: Any) -> None:
         assert self.session is not None

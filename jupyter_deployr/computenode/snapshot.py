@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -173,13 +174,27 @@ class Snapshot:
             restore_random_states(self._random)
 
     def write_files(self, directory: Path) -> None:
-        """Write the saved files below `directory`, over those of the same name."""
-        for folder in self.folders:
+        """Write the saved files and folders below `directory`, over files, links and pipes of the same name.
+
+        Raises SnapshotError, before anything is written, when a file stands where a folder is to be or the reverse.
+        """
+        folders = {
+            *self.folders,
+            *(str(parent) for saved in self.files for parent in PurePosixPath(saved.path).parents),
+        }
+        for folder in folders:
+            if _kind(directory / folder) not in (None, stat.S_IFDIR):
+                raise SnapshotError(f"There is a file {folder!r} where the snapshot has a folder; remove it first.")
+        for saved in self.files:
+            if _kind(directory / saved.path) == stat.S_IFDIR:
+                raise SnapshotError(f"There is a folder {saved.path!r} where the snapshot has a file; remove it first.")
+        for folder in sorted(folders):
             (directory / folder).mkdir(parents=True, exist_ok=True)
         for saved, chunks in self.read_files():
             target = directory / saved.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as copy:
+            # A link would lead elsewhere, and a pipe would wait for a reader.
+            target.unlink(missing_ok=True)
+            with target.open("xb") as copy:
                 copy.writelines(chunks)
             target.chmod(saved.mode)
 
@@ -190,6 +205,14 @@ class Snapshot:
         with self.path.open("rb") as file:
             for saved in self.files:
                 yield saved, _pieces(file, saved)
+
+
+def _kind(path: Path) -> int | None:
+    """What stands there, a link for itself; None for nothing."""
+    try:
+        return stat.S_IFMT(path.lstat().st_mode)
+    except FileNotFoundError:
+        return None
 
 
 def _pieces(file: BinaryIO, saved: SavedFile) -> Iterator[bytes]:

@@ -347,3 +347,43 @@ def test_a_folder_is_dropped_however_it_is_written(api: Api, way: str) -> None:
     assert not [entry for entry in made["largest"] if "raw" in entry["name"]]
     with zipfile.ZipFile(io.BytesIO(api.send("GET", f"/snapshots/{made['snapshotId']}").content)) as archive:
         assert not [name for name in archive.namelist() if "raw" in name]
+
+
+def test_loading_replaces_links_and_pipes_and_follows_none(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    made = api.snapshot("for name in ('link', 'pipe'): open(name, 'w').write('snapshot')")
+    session = api.session()
+    api.execute(session, f"import os; os.symlink({str(tmp_path / 'precious')!r}, 'link'); os.mkfifo('pipe')")
+    api.ok("POST", f"/sessions/{session}/loadsnapshot/{made}")
+    look = "found = [os.path.islink('link'), open('link').read(), open('pipe').read()]"
+    answer = api.execute(session, look, outputs=["found"])
+    assert answer["outputParameters"][0]["value"] == [False, "snapshot", "snapshot"]
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("saved", "there"),
+    [
+        ("os.mkdir('x'); open('x/y', 'w').close()", "open('x', 'w').close()"),
+        ("open('x', 'w').close()", "os.mkdir('x')"),
+        ("os.mkdir('x'); open('x/y', 'w').close()", "os.symlink('/', 'x')"),
+    ],
+)
+def test_a_load_that_cannot_be_is_refused_before_it_begins(api: Api, saved: str, there: str) -> None:
+    made = api.snapshot(f"import os; open('a', 'w').write('snapshot'); n = 2\n{saved}")
+    session = api.session()
+    api.execute(session, f"import os; open('a', 'w').write('session'); n = 1\n{there}")
+    fault = api.error("POST", f"/sessions/{session}/loadsnapshot/{made}", 400)
+    assert "'x' where the snapshot has a" in fault["message"]
+    answer = api.execute(session, "found = [n, open('a').read()]", outputs=["found"])
+    assert answer["outputParameters"][0]["value"] == [1, "session"]
+
+
+def test_names_are_merged_all_or_none(api: Api) -> None:
+    lies = "class Lies:\n    def __init__(self, needed): pass\n    def __reduce__(self): return Lies, ()\n"
+    made = api.snapshot(f"n = 2; fresh = 3\n{lies}lies = Lies(1)")
+    session = api.session()
+    api.execute(session, "n = 1")
+    assert "'lies'" in api.error("POST", f"/sessions/{session}/loadsnapshot/{made}", 400)["message"]
+    answer = api.execute(session, "found = [n, 'fresh' in globals()]", outputs=["found"])
+    assert answer["outputParameters"][0]["value"] == [1, False]
