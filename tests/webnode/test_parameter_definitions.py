@@ -169,17 +169,19 @@ FAULTY: list[tuple[Document, str, str]] = [
 @pytest.mark.parametrize(("definition", "field", "text"), FAULTY, ids=lambda each: str(each)[:60])
 def test_faulty_definitions_are_refused(api: Api, definition: Document, field: str, text: str) -> None:
     body = {"code": "y = 1", "inputParameterDefinitions": [definition]}
-    fault = api.error("POST", "/services/Faulty/V1.0", 400, json=body)
+    fault = api.error("POST", "/services/FaultyDefinitions/V1.0", 400, json=body)
     assert fault["fields"].endswith(field)
     assert text in fault["message"]
-    assert api.ok("GET", "/services/Faulty") == []
+    assert api.ok("GET", "/services/FaultyDefinitions") == []
 
 
 @pytest.mark.parametrize("token", ["NaN", "Infinity", "1e999", "9" * 400])
 def test_definitions_hold_json_only(api: Api, token: str) -> None:
     definition = '{"name": "x", "type": "numeric", "default": ' + token + "}"
     body = f'{{"code": "y = 1", "inputParameterDefinitions": [{definition}]}}'
-    fault = api.error("POST", "/services/Faulty/V1.0", 400, data=body, headers={"Content-Type": "application/json"})
+    fault = api.error(
+        "POST", "/services/FaultyDefinitions/V1.0", 400, data=body, headers={"Content-Type": "application/json"}
+    )
     assert fault["fields"] == "inputParameterDefinitions.x.default"
 
 
