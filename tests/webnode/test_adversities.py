@@ -44,12 +44,13 @@ def test_a_locked_database_is_waited_for_then_503(start_server: Start) -> None:
     api = Api(server)
     snapshot = api.snapshot("x = 1")
     path = api.publish("Kept", "y = x", snapshotId=snapshot, outputParameterDefinitions=Y)
+    api.publish("Leaves", "y = 1")
     session = api.session()
     writing = {
         "login": ("POST", "/login", {"username": "admin", "password": server.password}),
         "publish": ("POST", "/services/New/V1", {"code": "y = 1"}),
         "patch": ("PATCH", "/services/Kept/V1.0", {"description": "new"}),
-        "delete": ("DELETE", "/services/Kept/V1.0", None),
+        "delete": ("DELETE", "/services/Leaves/V1.0", None),
         "snapshot": ("POST", f"/sessions/{session}/snapshot", {}),
         "delete a snapshot": ("DELETE", f"/snapshots/{snapshot}", None),
     }
