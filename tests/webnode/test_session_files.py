@@ -15,11 +15,26 @@ import pytest
 import requests
 from urllib3.filepost import encode_multipart_formdata
 
+from tests import server_process
 from tests.api import Api
 from tests.server_process import ServerProcess
 from tests.waiting import wait_until
 
 MB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server of this module's own, in whose data directory nobody else makes anything."""
+    running = server_process.start(tmp_path_factory.mktemp("files"), "--ServeApp.warm_sessions=0")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def api(server: ServerProcess) -> Api:
+    """That server, spoken to as its administrator."""
+    return Api(server)
 
 
 @pytest.fixture(scope="module")
