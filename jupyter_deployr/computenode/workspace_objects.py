@@ -12,6 +12,9 @@ import dill
 
 Workspace = dict[str, Any]
 
+# What dill keeps of a code object, from Python 3.11 on; each older version has fewer members.
+_CODE_MEMBERS = 18
+
 _DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
@@ -24,12 +27,10 @@ class WorkspaceObjects:
         self._names = names
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Do what `asked["do"]` says: `list`, or `get`, `set` or `delete` the object `asked["name"]`.
+        """Do what `asked["do"]` says: `get`, `set` or `delete` the object `asked["name"]`.
 
         Raises OSError when the disk is full, and KeyboardInterrupt.
         """
-        if asked["do"] == "list":
-            return {"status": "ok", "names": sorted(self._names())}
         name: str = asked["name"]
         if asked["do"] == "set":
             return self._set(name, Path(asked["path"]))
@@ -57,10 +58,29 @@ class WorkspaceObjects:
         _know_main()
         try:
             with path.open("rb") as file:
-                self._workspace[name] = dill.load(file)  # noqa: S301 - the session's own code could do it too
+                self._workspace[name] = _Unpickler(file).load()  # the session's own code could do it too
         except (Exception, SystemExit) as error:
             return {"status": "refused", "reason": f"The bytes for {name!r} can't be loaded by dill: {_reason(error)}"}
         return {"status": "ok"}
+
+
+class _Unpickler(dill.Unpickler):  # type: ignore[misc] # dill has no annotations
+    """dill's own, which would put the bytecode of an older Python into functions that can then do anything."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        return _code_of_this_python if found is dill._dill._create_code else found
+
+
+def _code_of_this_python(*members: Any) -> Any:
+    # Pythons from 3.10 on put a table for older ones before the members, which begin with a number.
+    count = len(members) if isinstance(members[0], int) else len(members) - 1
+    if count != _CODE_MEMBERS:
+        mine = "{}.{}".format(*sys.version_info)
+        raise dill.UnpicklingError(
+            f"it holds a function or class of an older Python than this {mine}; publish its source instead"
+        )
+    return dill._dill._create_code(*members)
 
 
 def _know_main() -> None:

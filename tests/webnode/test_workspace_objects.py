@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -145,6 +146,28 @@ def test_bytes_that_are_no_object(api: Api, session: str, data: bytes) -> None:
     assert "'broken'" in fault["message"]
     assert "scratch" not in fault["message"]
     assert "broken" not in api.ok("GET", f"/sessions/{session}/workspace")
+
+
+# `def twice(x): return 2 * x`, as dill 0.3.7 wrote it on Python 3.7.
+_FUNCTION_OF_PYTHON_3_7 = (
+    "gANjZGlsbC5fZGlsbApfY3JlYXRlX2Z1bmN0aW9uCnEAKGNkaWxsLl9kaWxsCl9jcmVhdGVfY29kZQpxAShLAUsASwFLAktDQwhkAXwAFABTAHEC"
+    "TksChnEDKVgBAAAAeHEEhXEFWAcAAAA8c3RkaW4+cQZYBQAAAHR3aWNlcQdLAkMCAAFxCCkpdHEJUnEKY19fYnVpbHRpbl9fCl9fbWFpbl9fCmgH"
+    "Tk50cQtScQx9cQ19cQ5YDwAAAF9fYW5ub3RhdGlvbnNfX3EPfXEQc4ZxEWIu"
+)
+
+
+def test_a_function_of_an_older_python_is_refused(api: Api, session: str) -> None:
+    """Loaded, it would have bytecode that means something else here."""
+    data = base64.b64decode(_FUNCTION_OF_PYTHON_3_7)
+    fault = api.error("POST", f"/sessions/{session}/workspace/twice", 400, data=data, headers=OCTETS)
+    assert "'twice'" in fault["message"]
+    assert "of an older Python" in fault["message"]
+    assert "twice" not in api.ok("GET", f"/sessions/{session}/workspace")
+
+
+def test_a_function_of_this_python_is_loaded(api: Api, session: str) -> None:
+    put(api, session, "twice", lambda x: 2 * x)
+    assert api.execute(session, "it = twice(21)", outputs=["it"])["outputParameters"] == [{"name": "it", "value": 42}]
 
 
 @pytest.mark.parametrize("name", ["not%20a%20name", "class", "__builtins__", "1a", "..%5Cx"])
