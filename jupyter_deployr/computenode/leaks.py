@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import enum
-import functools
-import re
-import types
 from typing import Any
 
-import numpy as np
+from jupyter_deployr.computenode.reach import OPAQUE_ABOVE, is_large, is_opaque, walk
+from jupyter_deployr.computenode.used_names import Used
 
-from jupyter_deployr.computenode.namespace import OPAQUE_ABOVE, UNDONE
-from jupyter_deployr.computenode.used_names import Used, used_by
-
-_IMMUTABLE = (
-    type(None), bool, int, float, complex, str, bytes, frozenset, range, type, types.ModuleType, types.FunctionType,
-    types.BuiltinFunctionType, re.Pattern, functools.partial, enum.Enum, np.generic, np.ufunc,
-    # A call may fill its cache, which shows in nothing but time.
-    functools._lru_cache_wrapper,
+# What only asks an estimator.
+_ASKS = frozenset(
+    {
+        "predict", "predict_proba", "predict_log_proba", "decision_function", "score", "score_samples", "transform",
+        "inverse_transform", "apply", "kneighbors", "get_params", "get_feature_names_out",
+    }
 )  # fmt: skip
 _MAX_LISTED = 20
 
 
-def foreseeable_leaks(code: types.CodeType, names: dict[str, Any]) -> list[str]:
-    """Sentences on what calls of `code` may change in `names` for good: large containers and opaque objects."""
+def foreseeable_leaks(used: Used, names: dict[str, Any]) -> list[str]:
+    """Sentences on what calls that use so much of `names` may change there for good: large containers, opaque objects.
+
+    Each is named, `array (ndarray)`, or what holds it is, `table (holds ndarray)`.
+    """
     large: list[str] = []
     opaque: list[str] = []
-    used = used_by(code, names)
     for name in sorted(used.names):
         value = names[name]
-        if type(value) in UNDONE and len(value) > OPAQUE_ABOVE:
-            large.append(f"{name} ({len(value):,} elements)")
-        elif type(value) not in UNDONE and not isinstance(value, _IMMUTABLE) and not _only_asked(value, used):
-            opaque.append(f"{name} ({type(value).__name__})")
+        reached = list(walk([value], but=names))
+        sizes = list(dict.fromkeys(f"{len(each):,} elements" for each in reached if is_large(each)))
+        kinds = list(
+            dict.fromkeys(type(each).__name__ for each in reached if is_opaque(each) and not _only_asked(each, used))
+        )
+        if sizes:
+            large.append(_entry(name, sizes, holds=not is_large(value)))
+        if kinds:
+            opaque.append(_entry(name, kinds, holds=not is_opaque(value)))
     notes = []
     if large:
         notes.append(
@@ -43,11 +45,20 @@ def foreseeable_leaks(code: types.CodeType, names: dict[str, Any]) -> list[str]:
     return notes
 
 
+def _entry(name: str, what: list[str], *, holds: bool) -> str:
+    return f"{name} ({'holds ' if holds else ''}{_list(what)})"
+
+
 def _only_asked(value: Any, used: Used) -> bool:
-    """Whether it is an estimator that the code can only be predicting with: fitting would change it."""
-    estimator = hasattr(type(value), "get_params") and hasattr(type(value), "fit")
-    fits = any(name.startswith(("fit", "partial_fit", "set_")) for name in used.attributes)
-    return estimator and not fits and not used.stores
+    """Whether it is a library's estimator and the code mentions nothing of it but what leaves it as it is."""
+    kind = type(value)
+    if not (hasattr(kind, "get_params") and hasattr(kind, "fit")) or any(map(_is_own, kind.__mro__)):
+        return False
+    return not used.stores and used.attributes & set(dir(value)) <= _ASKS
+
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__ == "__main__"
 
 
 def _list(items: list[str]) -> str:

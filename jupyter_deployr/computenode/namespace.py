@@ -1,28 +1,22 @@
 """The namespace that a version's code runs in, put back after each call to what it was before it.
 
-What is undone: new names, rebound and deleted names, rebound variables of closures, attributes of functions, entries
-of the caches of `functools`, and changes to the lists, dicts, sets and containers of `collections` that names and
-closures, default arguments and attributes of functions reach, restored *in place*: every alias sees it. What is left as
-a call leaves it: containers of more than `OPAQUE_ABOVE` elements, and all other objects, also subclasses of containers.
+What is undone: new names, rebound and deleted names, and changes to what they reach, as far as `reach` goes. Containers
+are restored *in place*, so that every alias sees it; variables of closures, code, defaults and attributes of functions,
+and attributes of classes are put back, and the caches of `functools` emptied where a call has added to them.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
-import functools
-import itertools
 import operator
 import types
 from collections.abc import Iterable
 from typing import Any
 
-OPAQUE_ABOVE = 1000
+from jupyter_deployr.computenode.class_attributes import ClassAttributes
+from jupyter_deployr.computenode.reach import CONTAINERS, MAPPINGS, Cached, is_large, walk
 
-_MAPPINGS = frozenset({dict, collections.Counter, collections.OrderedDict, collections.defaultdict})
-UNDONE = frozenset({list, collections.deque, set, tuple, *_MAPPINGS})
-
-_Cached = type(functools.lru_cache(maxsize=1)(lambda: None))
 _is = operator.is_
 _Saved = list[tuple[Any, Any]]
 
@@ -30,50 +24,60 @@ _Saved = list[tuple[Any, Any]]
 class CallNamespace:
     """Wraps a module dict; `restore` after a call costs a few microseconds."""
 
-    def __init__(self, names: dict[str, Any]) -> None:
+    def __init__(self, names: dict[str, Any], *, functions_fixed: bool = False) -> None:
+        """`functions_fixed` says that no call gives a function other code or defaults: that needs not be looked at."""
         self.names = names
+        self._functions_fixed = functions_fixed
         self._names = dict(names)
+        self._empty: list[Any] = []
         self._lists: _Saved = []
         self._dicts: _Saved = []
         self._deques: _Saved = []
         self._mappings: _Saved = []
+        self._factories: _Saved = []
         self._sets: _Saved = []
         self._cells: _Saved = []
-        self._caches: _Saved = []
         self._empty_cells: list[types.CellType] = []
+        self._functions: list[tuple[Any, ...]] = []
+        self._caches: _Saved = []
+        self._classes = ClassAttributes()
         self._remember(value for name, value in names.items() if name != "__builtins__")
+        # Most workspaces have few of these or none, and each empty loop of a call costs something too.
+        self._any_functions = bool(self._functions or self._caches or self._cells or self._empty_cells)
+        self._any_collections = bool(self._deques or self._mappings or self._factories or self._sets)
 
     def _remember(self, values: Iterable[Any]) -> None:
-        seen: set[int] = set()
-        todo = list(values)
-        while todo:
-            value = todo.pop()
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
+        for value in walk(values, but=self.names):
             kind = type(value)
             if kind is types.FunctionType:
-                self._remember_cells(value)
+                self._remember_function(value)
+            elif kind is Cached:
+                self._caches.append((value, value.cache_info().misses))
+            elif kind is types.ModuleType:
                 self._dicts.append((vars(value), dict(vars(value))))
-                todo += _reached_by(value)
-            elif kind is _Cached:
-                self._caches.append((value, value.cache_info().currsize))
-                todo.append(value.__wrapped__)
-            elif kind in UNDONE:
-                if len(value) > OPAQUE_ABOVE:
-                    continue
-                if kind is list or kind is collections.deque:
-                    (self._lists if kind is list else self._deques).append((value, list(value)))
-                    todo += value
-                elif kind in _MAPPINGS:
-                    (self._dicts if kind is dict else self._mappings).append((value, dict(value)))
-                    todo += value.values()
-                elif kind is set:
-                    self._sets.append((value, value.copy()))
-                else:
-                    todo += value
+            elif issubclass(kind, type):
+                self._classes.add(value)
+            elif is_large(value):
+                continue
+            elif kind in CONTAINERS and not value:
+                self._empty.append(value)
+            elif kind is list:
+                self._lists.append((value, list(value)))
+            elif kind is collections.deque:
+                self._deques.append((value, list(value)))
+            elif kind is dict:
+                self._dicts.append((value, dict(value)))
+            elif kind in MAPPINGS:
+                self._mappings.append((value, dict(value)))
+            elif kind is set:
+                self._sets.append((value, value.copy()))
+            if kind is collections.defaultdict:
+                self._factories.append((value, value.default_factory))
 
-    def _remember_cells(self, function: types.FunctionType) -> None:
+    def _remember_function(self, function: types.FunctionType) -> None:
+        if not self._functions_fixed:
+            parts = (function.__code__, function.__defaults__, function.__kwdefaults__, vars(function))
+            self._functions.append((function, *parts))
         for cell in function.__closure__ or ():
             try:
                 self._cells.append((cell, cell.cell_contents))
@@ -81,25 +85,53 @@ class CallNamespace:
                 self._empty_cells.append(cell)
 
     def restore(self) -> None:
-        """Undo what the last call did to the names and to the containers and closures that they reach."""
+        """Undo what the last call did to the names and to what they reach."""
+        # What the call has made goes first: at its end it may change what is restored after it.
+        self.names.clear()
+        if self._any_functions:
+            self._restore_functions()
+        self._classes.restore()
+        if any(self._empty):
+            for container in self._empty:
+                container.clear()
         # Filling a list or a dict anew is a copy of memory; looking whether that is needed takes longer.
+        for container, copy in self._lists:
+            container[:] = copy
+        for container, copy in self._dicts:
+            container.clear()
+            container.update(copy)
+        if self._any_collections:
+            self._restore_collections()
         self.names.clear()
         self.names.update(self._names)
         if len(self.names) != len(self._names):
             # Objects that the call left have defined something when they were let go of.
             self.names.clear()
             self.names.update(self._names)
-        for cached, entries in self._caches:
-            if cached.cache_info().currsize != entries:
+
+    def _restore_functions(self) -> None:
+        for number, (cached, misses) in enumerate(self._caches):
+            if cached.cache_info().misses != misses:
                 cached.cache_clear()
+                self._caches[number] = cached, 0
         for cell, contents in self._cells:
             cell.cell_contents = contents
         for cell in self._empty_cells:
             with contextlib.suppress(ValueError):
                 del cell.cell_contents
-        for container, copy in self._lists:
-            container[:] = copy
-        for container, copy in itertools.chain(self._dicts, self._sets):
+        for function, code, defaults, keyword_defaults, attributes in self._functions:
+            # Looking first, since assigning makes the interpreter forget what it has learnt about the function.
+            if function.__code__ is not code:
+                function.__code__ = code
+            if function.__defaults__ is not defaults:
+                function.__defaults__ = defaults
+            if function.__kwdefaults__ is not keyword_defaults:
+                function.__kwdefaults__ = keyword_defaults
+            if function.__dict__ is not attributes:
+                function.__dict__ = attributes
+
+    def _restore_collections(self) -> None:
+        for container, copy in self._sets:
             container.clear()
             container.update(copy)
         for container, copy in self._deques:
@@ -112,13 +144,6 @@ class CallNamespace:
             ):
                 container.clear()
                 container.update(copy)
-
-
-def _reached_by(function: types.FunctionType) -> list[Any]:
-    reached: list[Any] = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-    for cell in function.__closure__ or ():
-        try:
-            reached.append(cell.cell_contents)
-        except ValueError:
-            continue
-    return [*reached, *vars(function).values()]
+        for container, factory in self._factories:
+            if container.default_factory is not factory:
+                container.default_factory = factory

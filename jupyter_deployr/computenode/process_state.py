@@ -1,28 +1,33 @@
 """What a call may change about its process and the next call must not see.
 
-Undone: the working directory, the environment, the random states of `random` and numpy, warning filters, the locale,
-the umask, signal handlers and the interval timer, `sys.path`, `sys.argv` and `sys.stdin`. Each is looked at after every
-call in a fraction of a microsecond, and put back only where it differs.
+Undone: the working directory, the environment with the time zone, the random states of `random` and numpy, warning
+filters, the locale, the umask, handlers of the usual signals and the interval timer, `sys.path`, `sys.argv`,
+`sys.stdin` and some settings of the interpreter. Each is looked at after every call in a fraction of a microsecond, and
+put back only where it differs.
 """
 
 from __future__ import annotations
 
-# The modules below `locale` and `signal`: theirs convert and wrap, at ten times the cost.
-import _locale
+# The module below `signal`, which converts and wraps at ten times the cost.
 import _signal  # type: ignore[import-not-found]
 import contextlib
 import ctypes
+import gc
 import locale
+import operator
 import os
 import random
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from jupyter_deployr.computenode.environment_variables import EnvironmentVariables
 
 _SIGNALS = tuple(
     int(number)
@@ -35,9 +40,29 @@ _SIGNALS = tuple(
         signal.SIGUSR2,
         signal.SIGCHLD,
         signal.SIGPIPE,
+        signal.SIGQUIT,
+        signal.SIGTSTP,
+        signal.SIGCONT,
+        signal.SIGWINCH,
+        signal.SIGPROF,
+        signal.SIGVTALRM,
     )
 )
+# How the interpreter tells a setting of its own, and how it is told one.
+_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (sys.getswitchinterval, sys.setswitchinterval),
+    (sys.get_int_max_str_digits, sys.set_int_max_str_digits),
+    (sys.gettrace, sys.settrace),
+    (sys.getprofile, sys.setprofile),
+    (gc.isenabled, lambda enabled: gc.enable() if enabled else gc.disable()),
+)
+_TOLD = tuple(told for told, _ in _SETTINGS)
 _MERSENNE_WORDS = 624
+# `locale` decodes the answer, which takes as long again.
+_ask_locale = ctypes.PyDLL(None).setlocale
+_ask_locale.argtypes = (ctypes.c_int, ctypes.c_void_p)
+_ask_locale.restype = ctypes.c_char_p
 
 
 class ProcessState:
@@ -45,15 +70,15 @@ class ProcessState:
 
     def __init__(self, directory: Path) -> None:
         self._directory = str(directory)
-        self._environment = dict(os.environ)
-        # Comparing os.environ itself decodes every variable each time.
-        self._variables: Any = os.environ._data  # type: ignore[attr-defined]
-        self._variables_before = dict(self._variables)
+        self._environment = EnvironmentVariables()
+        self._zone = time.tzname
         self._warnings = list(warnings.filters)
         self._locale = locale.setlocale(locale.LC_ALL)
+        self._locale_in_c = _ask_locale(locale.LC_ALL, None)
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self._signals = list(map(_signal.getsignal, _SIGNALS))
+        self._settings = list(map(operator.call, _TOLD))
         self._path = list(sys.path)
         self._argv = list(sys.argv)
         self._stdin = sys.stdin
@@ -64,9 +89,12 @@ class ProcessState:
 
     def restore(self) -> bool:
         """Undo what the last call did to the process; returns whether it was in its directory still."""
-        if self._variables != self._variables_before:
-            os.environ.clear()
-            os.environ.update(self._environment)
+        if self._environment.changed():
+            self._environment.restore()
+        if time.tzname is not self._zone:
+            # `tzset` has made new names, from an environment that is what it was again.
+            time.tzset()
+            self._zone = time.tzname
         stayed = self._in_directory()
         if not stayed:
             with contextlib.suppress(OSError):
@@ -74,13 +102,20 @@ class ProcessState:
         if warnings.filters != self._warnings:
             warnings.filters[:] = self._warnings  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]
-        if _locale.setlocale(locale.LC_ALL, None) != self._locale:
+        if _ask_locale(locale.LC_ALL, None) != self._locale_in_c:
             locale.setlocale(locale.LC_ALL, self._locale)
         os.umask(self._umask)
-        _signal.setitimer(_signal.ITIMER_REAL, 0)
+        # Ends what `setitimer` has set for real time too, in less time than that takes.
+        _signal.alarm(0)
         if list(map(_signal.getsignal, _SIGNALS)) != self._signals:
+            # What these timers send would end the process once its handler is gone.
+            _signal.setitimer(_signal.ITIMER_VIRTUAL, 0)
+            _signal.setitimer(_signal.ITIMER_PROF, 0)
             for number, handler in zip(_SIGNALS, self._signals, strict=True):
                 _signal.signal(number, handler)
+        if list(map(operator.call, _TOLD)) != self._settings:
+            for (_, tell), setting in zip(_SETTINGS, self._settings, strict=True):
+                tell(setting)
         if sys.path != self._path:
             sys.path[:] = self._path
         if sys.argv != self._argv:

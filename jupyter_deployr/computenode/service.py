@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextvars
 import linecache
 import sys
 import traceback
@@ -12,19 +11,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jupyter_deployr.computenode.call_context import context_for_calls
 from jupyter_deployr.computenode.console import Console
 from jupyter_deployr.computenode.definition import CodeError, Isolation, ServiceDefinition, compile_code
+from jupyter_deployr.computenode.error_texts import error_text
 from jupyter_deployr.computenode.leaks import foreseeable_leaks
 from jupyter_deployr.computenode.namespace import CallNamespace
 from jupyter_deployr.computenode.process_state import ProcessState
+from jupyter_deployr.computenode.reports import Answer, FailureReport, with_report
 from jupyter_deployr.computenode.snapshot import Snapshot, SnapshotError
+from jupyter_deployr.computenode.used_names import used_by
 from jupyter_deployr.computenode.workdir import WorkingDirectory
 from jupyter_deployr.protocol.errors import BadRequest
 from jupyter_deployr.protocol.inputs import InputReader
 from jupyter_deployr.protocol.outputs import OutputError, OutputWriter
 from jupyter_deployr.protocol.strict_json import write_json
-
-Answer = tuple[int, bytes]
 
 _MAX_MESSAGE = 10_000
 _PLAIN_ANSWER = (
@@ -42,11 +43,7 @@ class LoadError(Exception):
 
 def error_message(error: BaseException) -> str:
     """`NameError: name 'p' is not defined`, also for exceptions that can't be turned into text."""
-    try:
-        text = str(error)
-    except BaseException as worse:
-        text = f"(its text can't be shown: {type(worse).__name__})"
-    name = type(error).__name__
+    name, text = type(error).__name__, error_text(error)
     return (f"{name}: {text}" if text else name)[:_MAX_MESSAGE]
 
 
@@ -74,12 +71,13 @@ class LoadedService:
         if definition.isolation != Isolation.PROCESS:
             self.run_init_code(names)
         self._names = names
-        self._namespace = CallNamespace(names)
+        self._used = used_by(self._code, names)
+        self._namespace = CallNamespace(names, functions_fixed=not self._used.rebinds_functions())
         in_children = definition.isolation == Isolation.PROCESS
         self._directory = WorkingDirectory(directory, pristine, watched=not in_children)
         self._process = ProcessState(directory)
         self._output_files = definition.output_files
-        self._context = contextvars.copy_context()
+        self._context = context_for_calls()
         self._touched = False
         self._reloads = definition.isolation == Isolation.RELOAD
         self._inits = self._reloads or in_children
@@ -90,7 +88,7 @@ class LoadedService:
         """What calls may leave behind although the version is isolated, where it can be seen coming."""
         if self._definition.isolation != Isolation.NAMESPACE:
             return []
-        return foreseeable_leaks(self._code, self._names)
+        return foreseeable_leaks(self._used, self._names)
 
     def _workspace(self) -> dict[str, Any]:
         """A new `__main__` with the snapshot's names in it. Raises SnapshotError."""
@@ -113,37 +111,43 @@ class LoadedService:
     def call(self, body: bytes) -> Answer:
         """Run the code once on the inputs in `body`; returns the HTTP status and body of the answer.
 
+        When the code has failed, a report for its publisher comes with them, as it travels (reports.py).
         With `restore` after it, nothing that `notes` or the docs don't name is left for the next call.
         """
         try:
             inputs = self._reader.read(body)
         except BadRequest as fault:
             return fault.status, write_json(fault.body)
-        failure = ""
+        failure = trace = ""
         outputs: Mapping[str, Any] = {}
         names = self._names
+        # A copy: numpy's error settings, decimal's and other context variables end with the call.
+        context = self._context.copy()
         try:
             if self._inits:
                 if self._reloads:
                     names = self._workspace()
                 if self._snapshot is not None:
                     self._snapshot.restore_random_states()
-                self.run_init_code(names)
+                context.run(self.run_init_code, names)
             names.update(inputs)
-            # A copy of the context: numpy's error settings, decimal's and other context variables end with the call.
-            self._context.copy().run(exec, self._code, names)
+            context.run(exec, self._code, names)
             outputs = self._writer.write(names)
-        except (OutputError, LoadError) as error:
+        except OutputError as error:
             failure = str(error)
+        except LoadError as error:
+            failure, trace = str(error), error.traceback_text
         except BaseException as error:
-            failure = error_message(error)
-        try:
-            return 200, self._answer(failure, outputs)
-        except Exception as error:
-            return 200, self._answer(error_message(error), {})
-
-    def _answer(self, failure: str, outputs: Mapping[str, Any]) -> bytes:
+            failure, trace = error_message(error), _user_traceback(error)
         console = self._console.take()
+        if not failure:
+            try:
+                return 200, self._answer("", outputs, console)
+            except Exception as error:
+                failure, trace = error_message(error), _user_traceback(error)
+        return with_report(200, self._answer(failure, {}, console), FailureReport(failure, trace, console))
+
+    def _answer(self, failure: str, outputs: Mapping[str, Any], console: str) -> bytes:
         self._touched = self._touched or self._directory.touched()
         if not (failure or console or self._touched or self._output_files):
             # What most calls answer, without building the rest each time.
@@ -170,10 +174,11 @@ class LoadedService:
 
     def restore(self) -> None:
         """Put everything back for the next call; after the answer is out, so that nobody waits for it."""
-        if self._touched:
-            self.restore_files()
         self._namespace.restore()
-        if not self._process.restore() and not self._directory.in_place():
+        stayed = self._process.restore()
+        # Not before the call's objects are gone: files that it has left open are written when they are let go of.
+        self.restore_files()
+        if not stayed and not self._directory.in_place():
             self._directory.reset()
         if sys.stdout is not self._console or sys.stderr is not self._console:
             sys.stdout = sys.stderr = self._console
@@ -204,4 +209,7 @@ def _user_traceback(error: BaseException) -> str:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames))
+    try:
+        return "".join(traceback.format_exception(type(error), error, frames))
+    except BaseException as worse:
+        return f"(its traceback can't be shown: {type(worse).__name__})"

@@ -9,31 +9,67 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from jupyter_deployr.computenode.reach import walk
+
+# What finds names, or attributes of modules, that the code doesn't spell out.
+_FINDS_ANY = frozenset(
+    {
+        "globals", "locals", "vars", "eval", "exec", "getattr", "attrgetter", "__import__", "import_module", "__main__",
+        "modules", "__globals__", "__dict__", "f_globals", "f_locals", "f_back", "get_objects", "get_referrers",
+    }
+)  # fmt: skip
+_SETS = frozenset({"STORE_ATTR", "DELETE_ATTR"})
+_SETTERS = frozenset({"setattr", "delattr", "__setattr__", "__delattr__", "__setstate__"})
+_REBINDS = frozenset({"__code__", "__defaults__", "__kwdefaults__", "__dict__", "exec", "eval"}) | _SETTERS
 _READS_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _Cached = type(functools.lru_cache(maxsize=1)(lambda: None))
 
 
 @dataclass
 class Used:
-    """The names of a workspace that some code uses, the attributes that it mentions, and whether it sets any."""
+    """The names of a workspace that some code uses, the attributes that it mentions, and whether it sets any.
+
+    `texts` are its string constants, by which attributes can be set as well.
+    """
 
     names: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
     stores: bool = False
+
+    def rebinds_functions(self) -> bool:
+        """Whether it may give a function other code, defaults or another dict of attributes."""
+        return not _REBINDS.isdisjoint(self.attributes | self.texts)
 
 
 def used_by(code: types.CodeType, names: dict[str, Any]) -> Used:
-    """What `code` uses, by itself and through functions and classes of the workspace."""
+    """What `code` uses, by itself and through the functions and classes that it reaches.
+
+    Where it can find names that it doesn't mention, as with `globals()` or `eval`, these are all.
+    """
     used = Used()
     todo = [code]
+    seen: set[types.CodeType] = set()
     while todo:
         current = todo.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        mentioned: set[str] = set()
         for part in _with_nested(current):
-            used.attributes.update(part.co_names)
-            used.stores = used.stores or any(step.opname == "STORE_ATTR" for step in dis.get_instructions(part))
-        for name in names_in(current, names.keys() - used.names - {"__builtins__"}):
-            used.names.add(name)
-            todo += code_of(names[name], names)
+            mentioned.update(part.co_names)
+            used.texts.update(constant for constant in part.co_consts if isinstance(constant, str))
+            used.stores = used.stores or any(step.opname in _SETS for step in dis.get_instructions(part))
+        used.attributes |= mentioned
+        own = names.keys() - used.names - {"__builtins__"}
+        found = own if mentioned & _FINDS_ANY else names_in(current, own)
+        used.names |= found
+        todo += [
+            value.__code__
+            for value in walk((names[name] for name in found), but=names)
+            if type(value) is types.FunctionType
+        ]
+    used.stores = used.stores or not used.attributes.isdisjoint(_SETTERS)
     return used
 
 

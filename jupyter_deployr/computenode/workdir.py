@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 _IN_MODIFY, _IN_ATTRIB, _IN_CLOSE_WRITE, _IN_MOVED, _IN_CREATE, _IN_DELETE = 0x2, 0x4, 0x8, 0xC0, 0x100, 0x200
 _WATCHED = _IN_MODIFY | _IN_ATTRIB | _IN_CLOSE_WRITE | _IN_MOVED | _IN_CREATE | _IN_DELETE
 
-_State = dict[str, tuple[int, int, int]]
+_State = dict[str, tuple[int, ...]]
 
 
 def file_states(directory: Path) -> _State:
@@ -28,6 +29,20 @@ def file_states(directory: Path) -> _State:
                 continue
             states[os.path.relpath(path, directory)] = (status.st_ino, status.st_size, status.st_mtime_ns)
     return states
+
+
+def _entries(directory: Path) -> _State:
+    """Path → what changes with any change to it, of `directory` and every file and folder below it.
+
+    The time of the last change tells of modes, attributes and of contents whose modification time was put back.
+    """
+    entries: _State = {}
+    for folder, folders, names in os.walk(directory):
+        for path in (folder, *(os.path.join(folder, name) for name in (*folders, *names))):  # noqa: PTH118
+            with contextlib.suppress(FileNotFoundError):
+                status = os.lstat(path)
+                entries[path] = (status.st_ino, status.st_mode, status.st_size, status.st_ctime_ns)
+    return entries
 
 
 def changed_files(before: _State, after: _State) -> list[str]:
@@ -48,18 +63,18 @@ class WorkingDirectory:
         self.path = directory
         self._pristine = pristine
         shutil.copytree(directory, pristine, symlinks=True, dirs_exist_ok=True)
-        self._before = file_states(directory)
         self._watch()
 
     def _watch(self) -> None:
         self._notices = _inotify(self.path) if self._watched else None
         self._before = file_states(self.path)
+        self._entries = _entries(self.path) if self._notices is None else {}
         self._inode = os.lstat(self.path).st_ino
 
     def touched(self) -> bool:
         """Whether anything in the directory changed since the last look."""
         if self._notices is None:
-            return not self.in_place() or file_states(self.path) != self._before
+            return not self.in_place() or _entries(self.path) != self._entries
         # How many bytes of notices wait; they are dropped with the watch when the directory is reset.
         fcntl.ioctl(self._notices, termios.FIONREAD, self._waiting)
         return any(self._waiting)

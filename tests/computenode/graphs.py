@@ -24,6 +24,13 @@ def closures(held):
 def default(held):
     def f(held=held, *, also=held): return held
     return f
+def own_class(held):
+    class Own:
+        items = held
+        def method(self, items=held): return items
+        @staticmethod
+        def static(): return held
+    return Own
 def method(thing): return thing.bound
 def bound(self): return self
 Thing.bound = bound
@@ -104,7 +111,7 @@ def _empty(kind: str, earlier: list[Any], workspace: dict[str, Any]) -> Any:
             return functools.partial(workspace["closures"], [])
         case "method":
             return workspace["method"](workspace["Thing"]())
-        case "closures" | "default":
+        case "closures" | "default" | "own_class":
             return workspace[kind]([first])
         case _:
             return workspace[kind]()
@@ -131,6 +138,8 @@ def _fill(kind: str, made: Any, children: list[Any]) -> None:
             vars(made.__self__).update(zip("zyxw", children, strict=False))
         case "partial":
             made.args[0].extend(children)
+        case "own_class":
+            made.items.extend(children)
         case "closures":
             made[1](children)
         case "default":

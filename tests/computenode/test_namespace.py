@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_deployr.computenode.namespace import OPAQUE_ABOVE, CallNamespace
+from jupyter_deployr.computenode.namespace import CallNamespace
+from jupyter_deployr.computenode.reach import OPAQUE_ABOVE
 
 SETUP = """
 numbers = [1, 2, 3]
@@ -111,6 +112,107 @@ def test_large_containers_are_left_alone() -> None:
     names["small"].append(1)
     namespace.restore()
     assert (len(names["large"]), len(names["small"])) == (OPAQUE_ABOVE + 2, OPAQUE_ABOVE)
+
+
+# what is looked at -> how it is changed; with these names made before
+LOOKED_INTO = {
+    "default()": "default.__defaults__ = (1,)",
+    "keyword()": "keyword.__kwdefaults__ = {'table': 1}",
+    "default.__code__.co_name": "default.__code__ = keyword.__code__",
+    "vars(default)": "default.__dict__ = {}",
+    "default_dict.default_factory": "default_dict.default_factory = None",
+    "vars(counter)": "counter.tag = 1",
+    "vars(ordered)": "ordered.tag = 1",
+    "list(view.items())": "gc.get_referents(view)[0]['x'] = 1",
+    "settings.numbers": "settings.numbers = 1",
+    "vars(settings)": "settings.numbers.append(4); settings.new = 1",
+    "list(weak)": "weak['new'] = thing; kept.append(thing)",
+    "push.__self__": "push(1)",
+    "partial.keywords": "partial.keywords['x'] = 1",
+    "vars(partial)": "partial.tag = 1",
+    "point.held": "point.held.append(1)",
+    "stock(1)": "stock(1).append(2)",
+    "full(1)": "full(1).append(2)",
+    "full(2)": "full(2).append(3); full(3)",
+    "method()": "method().append(1)",
+    "Slow.slow.func()": "Slow.slow.func().append(1)",
+    "Slow().half()": "Slow().half().append(1)",
+    "vars(Slow.made)": "Slow.made.tag = 1",
+    "executed['count']": "bump()",
+    "executed_list": "executed['items'].append(1)",
+}
+HELD = """
+import functools, gc, types, typing, weakref
+class Thing: pass
+thing, kept = Thing(), []
+view = types.MappingProxyType({"a": 1})
+settings = types.SimpleNamespace(numbers=[1])
+weak = weakref.WeakValueDictionary(first=thing)
+push = [].append
+partial = functools.partial(max, default=None)
+class Point(typing.NamedTuple): held: list
+point = Point([1])
+@functools.cache
+def stock(key): return [key]
+@functools.lru_cache(2)
+def full(key): return [key]
+stock(1), full(1)
+class Slow:
+    def plain(self, items=[1]): return items
+    @functools.cached_property
+    def slow(self=None, items=[1]): return items
+    half = functools.partialmethod(plain)
+    @staticmethod
+    def made(): return 1
+method = Slow().plain
+executed = {"items": []}
+exec("count = 0\\ndef bump():\\n    global count\\n    count += 1", executed)
+bump, executed_list = executed["bump"], executed["items"]
+"""
+
+
+@pytest.mark.parametrize("look", LOOKED_INTO)
+def test_what_is_looked_into(look: str) -> None:
+    names = _namespace(SETUP + HELD)
+    before = repr(eval(look, names))
+    namespace = CallNamespace(names)
+    for _ in range(2):
+        exec(LOOKED_INTO[look], names)
+        assert repr(eval(look, names)) != before
+        namespace.restore()
+        assert repr(eval(look, names)) == before
+
+
+def test_results_in_stock_stay_there() -> None:
+    names = _namespace("import functools\n@functools.cache\ndef loaded(): return [1]\nloaded()")
+    namespace = CallNamespace(names)
+    first = names["loaded"]()
+    exec("loaded().append(2)", names)
+    namespace.restore()
+    assert names["loaded"]() is first
+    assert first == [1]
+
+
+def test_modules_of_libraries_are_left_alone() -> None:
+    names = _namespace("import json, builtins\nheld = [vars(json), vars(builtins), json.dumps, json.JSONEncoder]")
+    namespace = CallNamespace(names)
+    try:
+        exec("json.leak = builtins.leak = json.dumps.leak = json.JSONEncoder.leak = 1", names)
+        namespace.restore()
+        assert names["json"].leak == names["json"].dumps.leak == names["json"].JSONEncoder.leak == 1
+    finally:
+        exec("del json.leak, builtins.leak, json.dumps.leak, json.JSONEncoder.leak", names)
+
+
+@pytest.mark.parametrize("change", ["numbers.append(Late())", "late = Late()", "nested['late'] = Late()"])
+def test_what_objects_do_at_their_end(change: str) -> None:
+    late = "class Late:\n    def __del__(self):\n        globals()['told'] = 1\n"
+    names = _namespace(SETUP + late)
+    namespace = CallNamespace(names)
+    keys = list(names)
+    exec(change, names)
+    namespace.restore()
+    assert list(names) == keys
 
 
 _values = st.recursive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from jupyter_deployr.computenode.namespace import CallNamespace
 from tests.computenode.graphs import CELLS, Graph, Node, build, graphs, parts
 
-_KINDS = ("list", "dict", "set", "tuple", "deque", "Counter", "OrderedDict", "defaultdict", "closures", "default")
+_KINDS = ("list", "dict", "set", "tuple", "deque", "Counter", "OrderedDict", "defaultdict", "closures", "default",
+          "partial", "own_class")  # fmt: skip
 
 
 def _first(container: Any) -> Any:
@@ -49,7 +51,31 @@ _FUNCTION: list[Callable[[Any, Any], object]] = [
     lambda f, other: (f.__defaults__ or f.__closure__[0].cell_contents)[0].append(other),
     lambda f, other: f.tag.append(other),
     lambda f, other: setattr(f.__closure__[0], "cell_contents", other),
+    lambda f, other: setattr(f, "__defaults__", (other,)),
+    lambda f, other: setattr(f, "__kwdefaults__", {"also": other}),
+    lambda f, other: setattr(f, "__code__", _returning_nothing.__code__),
+    lambda f, other: setattr(f, "__dict__", {"tag": other}),
 ]
+_PARTIAL: list[Callable[[Any, Any], object]] = [
+    lambda p, other: p.args[0].append(other),
+    lambda p, other: p.keywords.update(new=other),
+    lambda p, other: setattr(p, "tag", other),
+]
+_CLASS: list[Callable[[Any, Any], object]] = [
+    lambda c, other: c.items.append(other),
+    lambda c, other: setattr(c, "items", other),
+    lambda c, other: setattr(c, "fresh", other),
+    lambda c, other: delattr(c, "method"),
+    lambda c, other: delattr(c, "items"),
+    lambda c, other: setattr(c, "static", other),
+    lambda c, other: c.method.__defaults__[0].append(other),
+    lambda c, other: c.static().append(other),
+    lambda c, other: setattr(c.method, "tag", other),
+]
+
+
+def _returning_nothing(held: Any = None, *, also: Any = None) -> None:
+    return None
 
 
 def _change(made: Any, action: int, other: Any) -> None:
@@ -62,13 +88,31 @@ def _change(made: Any, action: int, other: Any) -> None:
             changes = _SET
         case types.FunctionType():
             changes = _FUNCTION
+        case functools.partial():
+            changes = _PARTIAL
+        case type():
+            changes = _CLASS
         case _:
             changes = _SEQUENCE
     try:
         changes[action % len(changes)](target, other)
-    except (IndexError, KeyError, StopIteration, TypeError, AttributeError):
+    except (IndexError, KeyError, StopIteration, TypeError, ValueError, AttributeError):
         # Nothing to take from, or no such part: a call that fails there leaves what it did before.
         return
+
+
+def _consists(value: Any) -> list[Any] | None:
+    match value:
+        case type() if value.__module__ == "__main__" and value.__name__ == "Own":
+            return [part for pair in sorted(vars(value).items()) for part in pair]
+        case functools.partial():
+            return [value.args, value.keywords, vars(value)]
+        case staticmethod():
+            return [value.__func__]
+        case types.FunctionType():
+            return [value.__code__, *(parts(value) or ())]
+        case _:
+            return parts(value)
 
 
 def _state(names: dict[str, Any]) -> list[Any]:
@@ -78,7 +122,7 @@ def _state(names: dict[str, Any]) -> list[Any]:
     todo = list(names.values())
     while todo:
         value = todo.pop()
-        consists = parts(value)
+        consists = _consists(value)
         if id(value) in seen or consists is None:
             continue
         seen[id(value)] = value
@@ -102,7 +146,6 @@ def test_any_changes_to_any_structure_are_undone(graph: Graph, calls: list[tuple
     exec(compile(CELLS, "cell", "exec", dont_inherit=True), names)
     made = build(graph, names)
     namespace = CallNamespace(names)
-    # Functions are looked into, classes are not.
     watched = {name: names[name] for name in graph.names}
     before, order = _state(watched), list(names)
     for changes, bindings in calls:

@@ -1,0 +1,205 @@
+"""What objects hold: how far the restoring of a namespace looks into them, and where it stops.
+
+Restored are lists, dicts, sets and the containers of `collections`, functions, `lru_cache` functions, and classes
+and modules that are the version's own: defined in cells, made by hand, or in files of the working directory.
+What can't change itself but holds others, such as a tuple, a bound method or a partial, is looked through. All else is
+opaque: instances, arrays, frames, and containers of more than `OPAQUE_ABOVE` elements.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import gc
+import operator
+import os
+import pathlib
+import re
+import sys
+import types
+import uuid
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+OPAQUE_ABOVE = 1000
+
+MAPPINGS = frozenset({dict, collections.Counter, collections.OrderedDict, collections.defaultdict})
+CONTAINERS = frozenset({list, collections.deque, set, *MAPPINGS})
+
+Cached = functools._lru_cache_wrapper
+_HOLDERS = frozenset(
+    {
+        tuple, frozenset, slice, types.MethodType, types.BuiltinMethodType, types.MethodWrapperType, property,
+        staticmethod, classmethod, functools.partial, types.MappingProxyType, operator.itemgetter,
+        operator.methodcaller,
+    }
+)  # fmt: skip
+_DESCRIPTORS = frozenset({functools.cached_property, functools.partialmethod, functools.singledispatchmethod})
+_WEAK = frozenset({weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet})
+# Most of what containers hold, told apart at once.
+_ATOMS = frozenset({type(None), bool, int, float, str})
+_PLAIN = (
+    type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented), re.Pattern, enum.Enum,
+    np.generic, np.ufunc, np.dtype, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal,
+    fractions.Fraction, uuid.UUID, pathlib.PurePath, types.CodeType, types.GenericAlias, types.UnionType,
+    types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType, types.MethodDescriptorType,
+    types.ClassMethodDescriptorType, operator.attrgetter,
+)  # fmt: skip
+_HEAP_TYPE = 1 << 9
+
+
+def walk(roots: Iterable[Any], but: dict[str, Any]) -> Iterator[Any]:
+    """Each object that `roots` reach, once; left out are what can't change and holds nothing, what belongs to
+    libraries, and the dict `but`."""
+    seen = {id(vars(builtins)), id(but)}
+    todo = list(roots)
+    while todo:
+        value = todo.pop()
+        if type(value) not in _ATOMS and id(value) not in seen and not _settled(value):
+            seen.add(id(value))
+            yield value
+            todo += _held_by(value)
+
+
+def is_large(value: Any) -> bool:
+    """Whether it is a container with too many elements to be looked at after each call."""
+    return type(value) in CONTAINERS and len(value) > OPAQUE_ABOVE
+
+
+def is_opaque(value: Any) -> bool:
+    """Whether changes inside it are neither undone nor looked at. Of what `walk` yields."""
+    kind = type(value)
+    return not (
+        kind in CONTAINERS
+        or kind in _HOLDERS
+        or kind in _DESCRIPTORS
+        or kind in _WEAK
+        or kind in (types.FunctionType, types.ModuleType, types.SimpleNamespace, Cached)
+        or issubclass(kind, (type, enum.Enum))
+        or _is_plain_tuple(value)
+    )
+
+
+def made_here(module: dict[str, Any]) -> bool:
+    """Whether these are the globals of cells, of a module made by hand, or of one in the working directory."""
+    if module.get("__name__") == "__main__" or module.get("__spec__") is None:
+        return True
+    place = module.get("__file__")
+    return isinstance(place, str) and place.startswith(f"{_working_directory()}{os.sep}")
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - as modules' files are named
+    except FileNotFoundError:
+        return os.devnull
+
+
+def _settled(value: Any) -> bool:
+    """Whether no call changes it, or it is a library's: documented as staying, rather than noted each time."""
+    # Its type is what counts: a proxy may claim another class, or raise when it is asked.
+    kind = type(value)
+    if kind in CONTAINERS:
+        return kind is dict and "__spec__" in value and not made_here(value)
+    if kind is types.FunctionType or issubclass(kind, type):
+        return _of_library(value)
+    if issubclass(kind, types.ModuleType):
+        return kind is not types.ModuleType or not made_here(vars(value))
+    if kind is object or kind.__module__ == "typing" or kind.__name__ in ("_abc_data", "_lru_list_elem"):
+        return True
+    if kind in _HOLDERS or kind in _DESCRIPTORS or kind is Cached:
+        return False
+    if hasattr(kind, "__get__") and _of_library(kind):
+        # What a library has put into a class, such as the fields of a named tuple.
+        return True
+    if issubclass(kind, _PLAIN):
+        return _of_library(kind) or not hasattr(value, "__dict__")
+    return False
+
+
+def _of_library(value: types.FunctionType | type) -> bool:
+    """Whether it is found under its name in an imported module that isn't the version's own."""
+    if isinstance(value, type) and not value.__flags__ & _HEAP_TYPE:
+        return True
+    module = sys.modules.get(value.__module__) if isinstance(value.__module__, str) else None
+    if not isinstance(module, types.ModuleType) or made_here(vars(module)):
+        return False
+    found: Any = module
+    for part in value.__qualname__.split("."):
+        found = getattr(found, "__dict__", {}).get(part)
+    return found is value
+
+
+def _is_plain_tuple(value: Any) -> bool:
+    return issubclass(type(value), (tuple, frozenset)) and not hasattr(value, "__dict__")
+
+
+def _held_by(value: Any) -> Iterable[Any]:
+    kind = type(value)
+    if is_large(value):
+        return ()
+    if kind in CONTAINERS:
+        inside = [*value, *value.values()] if kind in MAPPINGS else list(value)
+        return [*inside, getattr(value, "default_factory", None), getattr(value, "__dict__", None)]
+    if kind is types.FunctionType:
+        return _held_by_function(value)
+    if kind is Cached:
+        return [value.__wrapped__, vars(value), *_results(value)]
+    if issubclass(kind, type):
+        return [*_members(value), *value.__bases__, type(value)]
+    if kind is types.ModuleType:
+        return [held for name, held in vars(value).items() if not _is_dunder(name)]
+    if kind in _WEAK:
+        return [value.data]
+    if kind in _DESCRIPTORS:
+        return [held for name, held in vars(value).items() if name != "lock"]
+    if kind is types.SimpleNamespace or issubclass(kind, enum.Enum):
+        return [vars(value), kind]
+    if kind in _HOLDERS or _is_plain_tuple(value):
+        # The attributes of a partial or a static method, which else would be made when the first of them is set.
+        getattr(value, "__dict__", None)
+        return gc.get_referents(value)
+    # Its own content is opaque, what its class holds is not.
+    return [kind]
+
+
+def _held_by_function(function: types.FunctionType) -> list[Any]:
+    held: list[Any] = [function.__defaults__, function.__kwdefaults__, vars(function)]
+    if made_here(function.__globals__):
+        held.append(function.__globals__)
+    for cell in function.__closure__ or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:
+            continue
+    return held
+
+
+def _members(kind: type) -> Iterator[Any]:
+    """Attributes of a class; of those that Python itself gives it, only what has code."""
+    methods = (types.FunctionType, staticmethod, classmethod, property)
+    for name, member in vars(kind).items():
+        if not _is_dunder(name) or type(member) in methods:
+            yield member
+
+
+def _results(cached: Any) -> Iterator[Any]:
+    """What an `lru_cache` function has in stock: with a bound its results hang on it, without one in a dict."""
+    attributes = vars(cached)
+    for held in gc.get_referents(cached):
+        if type(held) is not dict:
+            yield held
+        elif held is not attributes and len(held) <= OPAQUE_ABOVE:
+            yield from held.values()
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
