@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_deployr.computenode.zygote import MAX_MESSAGE, PRELOADED
+from jupyter_deployr.computenode.zygote import MAX_MESSAGE
 from jupyter_deployr.protocol.errors import Unavailable
 
 _log = logging.getLogger(__name__)
@@ -72,17 +72,16 @@ def describe_exit(code: int) -> str:
 class ForkServer:
     """Starts the zygote, and starts it again should it end."""
 
-    def __init__(self, directory: Path, *, preload: Sequence[str] = (), environment: Mapping[str, str]) -> None:
-        """`directory` is where the zygote stands, `preload` modules to import beside the built-in list."""
+    def __init__(self, directory: Path, *, preload: Sequence[str], environment: Mapping[str, str]) -> None:
+        """`directory` is where the zygote stands, `preload` modules to import beside those it needs itself."""
         self._directory = directory
-        self._preload = [*PRELOADED, *preload]
+        self._preload = [*preload]
         self._environment = dict(environment)
         self._zygote: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._ready: asyncio.Future[None] | None = None
-        self._replies: dict[int, asyncio.Future[int]] = {}
+        self._replies: dict[int, asyncio.Future[ForkedProcess]] = {}
         self._processes: dict[int, ForkedProcess] = {}
-        self._early_exits: dict[int, int] = {}
         self._serial = 0
 
     @property
@@ -117,26 +116,26 @@ class ForkServer:
     async def fork(
         self, role: str, arguments: Mapping[str, Any], channel: socket.socket, outbox: int | None = None
     ) -> ForkedProcess:
-        """Fork a process that runs `role` ("worker", "kernel" or "archive") with `channel` as its end of a socket pair.
+        """Fork a process that runs `role`: "worker", "kernel", "archive" or "trial".
 
-        `outbox` is a descriptor that the process gets too. `channel` is closed here. Raises Unavailable when no process
-        can be had.
+        `channel`, closed here, becomes its end of a socket pair; `outbox` is a descriptor that it gets too. Raises
+        Unavailable when no process can be had.
         """
         with channel:
             await self.start()
             self._serial += 1
-            reply: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            reply: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
             self._replies[self._serial] = reply
             message = {"id": self._serial, "role": role, "arguments": dict(arguments)}
             descriptors = [channel.fileno(), *([] if outbox is None else [outbox])]
             assert self._control is not None
             socket.send_fds(self._control, [json.dumps(message).encode()], descriptors)
-        pid = await reply
-        process = ForkedProcess(self, pid)
-        self._processes[pid] = process
-        if pid in self._early_exits:
-            self._on_exit(pid, self._early_exits.pop(pid))
-        return process
+        try:
+            return await reply
+        except asyncio.CancelledError:
+            if reply.done() and not reply.cancelled() and reply.exception() is None:
+                reply.result().kill()
+            raise
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Post a message that has no reply."""
@@ -162,19 +161,23 @@ class ForkServer:
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
         else:
-            reply = self._replies.pop(message["id"])
+            self._on_reply(self._replies.pop(message["id"]), message)
+
+    def _on_reply(self, reply: asyncio.Future[ForkedProcess], message: Mapping[str, Any]) -> None:
+        if "pid" in message:
+            # Known from here on, because word of its end may be the next message.
+            process = self._processes[message["pid"]] = ForkedProcess(self, message["pid"])
             if reply.done():
-                return
-            if "pid" in message:
-                reply.set_result(message["pid"])
+                # Who asked for it has given up.
+                process.kill()
             else:
-                reply.set_exception(Unavailable(f"No process could be started: {message['error']}."))
+                reply.set_result(process)
+        elif not reply.done():
+            reply.set_exception(Unavailable(f"No process could be started: {message['error']}."))
 
     def _on_exit(self, pid: int, code: int) -> None:
-        process = self._processes.pop(pid, None)
-        if process is None:
-            self._early_exits[pid] = code
-        elif not process.ended.done():
+        process = self._processes.pop(pid)
+        if not process.ended.done():
             process.ended.set_result(code)
 
     def _on_end(self) -> None:
@@ -193,7 +196,6 @@ class ForkServer:
                 reply.set_exception(failure)
         self._replies.clear()
         self._end_all()
-        self._early_exits.clear()
         if self._zygote is not None:
             _log.error("the zygote ended (%s)", describe_exit(self._zygote.wait()))
 

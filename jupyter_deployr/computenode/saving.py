@@ -8,7 +8,7 @@ import mmap
 import os
 import pickle
 import stat
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
@@ -87,23 +87,28 @@ def save(
     directory: Path,
     *,
     selection: Selection | None = None,
+    unloadable: Mapping[str, str] | None = None,
+    changes: Mapping[str, Any] | None = None,
     packages: Iterable[str] = (),
     progress: Progress = unheard,
 ) -> list[NotKept]:
     """Write the selected ones of `names` of `workspace`, and of the regular files below `directory`, to `path`.
 
+    `unloadable` are names that are known not to load again, with the reasons: they are not saved but named.
+    `changes` are what cells have changed of libraries, from `library_changes`: saved too, unless names are selected.
     `packages` are top-level packages to record beside those that the objects need. `progress` is told the name or file
     that is being written and the bytes written so far; memory for one object at a time is needed, and none for large
     arrays. What can't be saved is returned, by name; everything else is in the file. Raises UnknownNames, Refused, and
     OSError when the disk is full; then there is no file.
     """
     selection = selection or Selection()
-    wanted = selection.names(names, directory)
+    changes = dict(changes or {}) if selection.only is None else {}
+    wanted = selection.names([*names, *changes], directory)
     with path.open("w+b") as file:
         try:
-            source = _Source(workspace, dict(workspace), directory)
+            source = _Source(workspace, {**workspace, **changes}, directory, changes.keys())
             writer = _Writer(file, source, progress)
-            not_kept = writer.save_names(wanted)
+            not_kept = writer.save_names(wanted, unloadable or {})
             not_kept += writer.save_files(selection)
             left_out = [name for name in names if name not in wanted]
             not_kept = _with_users(not_kept, left_out, source, wanted)
@@ -119,11 +124,13 @@ def save(
 
 @dataclass(frozen=True)
 class _Source:
-    """What is saved. `values` are the workspace's as it is now: saving may run code that defines and deletes names."""
+    """What is saved. `values` are the workspace's as it is now, because saving may run code that defines and deletes
+    names, and `changes` of libraries among them."""
 
     workspace: Workspace
     values: Workspace
     directory: Path
+    changes: Collection[str]
 
 
 class _Writer:
@@ -138,9 +145,12 @@ class _Writer:
         self._folders: list[str] = []
         self.packages: set[str] = set()
 
-    def save_names(self, names: list[str]) -> list[NotKept]:
+    def save_names(self, names: list[str], unloadable: Mapping[str, str]) -> list[NotKept]:
         """Write all names in one pass; when one fails, find the others that fail too and write the rest once more."""
-        not_kept: dict[str, NotKept] = {}
+        values = self._source.values
+        not_kept = {
+            name: NotKept(name, type(values[name]).__name__, unloadable[name]) for name in names if name in unloadable
+        }
         while True:
             self._file.seek(0)
             self._file.truncate()
@@ -193,7 +203,8 @@ class _Writer:
         """Write the index and the footer."""
         index = {
             "manifest": manifest,
-            "names": self._names,
+            "names": [entry for entry in self._names if entry["name"] not in self._source.changes],
+            "changes": [entry for entry in self._names if entry["name"] in self._source.changes],
             "files": self._files,
             "folders": self._folders,
             "notKept": [[item.name, item.type, item.reason] for item in not_kept],

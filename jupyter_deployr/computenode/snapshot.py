@@ -12,7 +12,7 @@ files.
 from __future__ import annotations
 
 import json
-import mmap
+import math
 import os
 import stat
 import struct
@@ -22,8 +22,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from jupyter_deployr.computenode import manifest
-from jupyter_deployr.computenode.pickling import Workspace, restoring_into
+from jupyter_deployr.computenode.loading import NamesReader, SavedName
+from jupyter_deployr.computenode.pickling import Workspace
+from jupyter_deployr.computenode.python_names import LASTING_NAMES
 from jupyter_deployr.computenode.random_states import restore_random_states
+from jupyter_deployr.computenode.regular_files import open_regular
+from jupyter_deployr.protocol.characters import shown_name, whole_text, whole_texts
 
 MAGIC = b"DEPLOYR\x02"
 FOOTER = struct.Struct("<QQ8s")
@@ -46,21 +50,6 @@ class NotKept:
 
 
 @dataclass(frozen=True)
-class SavedName:
-    """Where a name's pickle and its buffers, as (offset, length), lie."""
-
-    name: str
-    offset: int
-    length: int
-    buffers: tuple[tuple[int, int], ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes in the file."""
-        return self.length + sum(length for _, length in self.buffers)
-
-
-@dataclass(frozen=True)
 class SavedFile:
     """Where a file's content lies; `path` is relative, with slashes, and stays below the directory."""
 
@@ -68,32 +57,6 @@ class SavedFile:
     offset: int
     length: int
     mode: int
-
-
-class _MappedStream:
-    """The file interface that an Unpickler wants, over a mapping and with a position that can be set."""
-
-    def __init__(self, view: memoryview) -> None:
-        self._view = view
-        self.position = 0
-
-    def read(self, size: int = -1) -> bytes:
-        end = len(self._view) if size < 0 else self.position + size
-        data = bytes(self._view[self.position : end])
-        self.position += len(data)
-        return data
-
-    def readinto(self, target: Any) -> int:
-        size = len(target)
-        target[:] = self._view[self.position : self.position + size]
-        self.position += size
-        return size
-
-    def readline(self) -> bytes:
-        line = bytes(self._view[self.position : self.position + COPY_CHUNK]).partition(b"\n")
-        data = line[0] + line[1]
-        self.position += len(data)
-        return data
 
 
 class Snapshot:
@@ -104,17 +67,21 @@ class Snapshot:
         self.path = path
         try:
             index = self._read_index()
-            self.manifest: manifest.Manifest = {**index["manifest"], "python": str(index["manifest"]["python"])}
-            self.not_kept = [NotKept(str(name), str(kind), str(why)) for name, kind, why in index.get("notKept", ())]
+            self.manifest = _manifest(index["manifest"])
+            self.not_kept = [
+                NotKept(shown_name(str(name)), whole_text(str(kind)), whole_text(str(why)))
+                for name, kind, why in index.get("notKept", ())
+            ]
             self.names = [_saved_name(entry) for entry in index["names"]]
+            self.changes = [_saved_name(entry) for entry in index.get("changes", ())]
             self.files = [_saved_file(entry) for entry in index["files"]]
             self.folders = [_inside(path) for path in index.get("folders", ())]
             self._random: dict[str, Any] | None = index.get("random")
-        except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
             raise SnapshotError(f"The snapshot can't be read: {error}.") from None
 
     def _read_index(self) -> dict[str, Any]:
-        with self.path.open("rb") as file:
+        with os.fdopen(open_regular(self.path), "rb") as file:
             self.size = os.fstat(file.fileno()).st_size
             file.seek(-FOOTER.size, os.SEEK_END)
             start, length, magic = FOOTER.unpack(file.read(FOOTER.size))
@@ -127,16 +94,17 @@ class Snapshot:
     @property
     def empty(self) -> bool:
         """Whether it holds neither a name nor a file or folder."""
-        return not self.names and not self.files and not self.folders
+        return not (self.names or self.changes or self.files or self.folders)
 
     def largest(self, count: int = 10) -> list[tuple[str, int]]:
-        """The largest names and files, with their bytes in the file, largest first.
+        """The largest names and files as they are shown, with their bytes in the file, largest first.
 
         What several names share counts for the first of them.
         """
-        sizes = [(saved.name, saved.size) for saved in self.names]
+        sizes = [(saved.name, saved.size) for saved in self.names if saved.name not in LASTING_NAMES]
         sizes += [(saved.path, saved.length) for saved in self.files]
-        return sorted(sizes, key=lambda entry: -entry[1])[:count]
+        largest = sorted(sizes, key=lambda entry: -entry[1])[:count]
+        return [(shown_name(name), size) for name, size in largest]
 
     def check_python(self) -> None:
         """Raises SnapshotError when this Python's minor version differs from the snapshot's, naming both."""
@@ -144,39 +112,47 @@ class Snapshot:
         if refusal:
             raise SnapshotError(refusal)
 
+    @property
+    def entries(self) -> list[SavedName]:
+        """What is to be loaded, in order: the names, then the changes to libraries."""
+        return [*self.names, *self.changes]
+
+    def restore(self, reader: NamesReader, number: int, workspace: Workspace) -> None:
+        """Load one of the entries. Raises whatever that ends in."""
+        value = reader.read(number)
+        if number < len(self.names):
+            workspace[self.names[number].name] = value
+        else:
+            value.make()
+
     def load_into(self, workspace: Workspace) -> None:
-        """Define the saved names in `workspace`, which stays its own dict: functions get it as their globals.
+        """Define the saved names in `workspace`, which stays its own dict: functions get it as their globals. Then make
+        the changes to libraries that the session had made.
 
         Raises SnapshotError naming the object that can't be restored.
         """
         self.check_python()
-        if not self.names:
+        if not self.entries:
             return
-        with self.path.open("rb") as file:
-            # Private and writable: arrays are writable as they were, and a write never reaches the file.
-            mapping = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
-        view = memoryview(mapping)
-        stream = _MappedStream(view)
-        buffers = (view[start : start + length] for saved in self.names for start, length in saved.buffers)
-        with restoring_into(workspace, stream, buffers) as unpickler:
-            for saved in self.names:
-                stream.position = saved.offset
-                try:
-                    workspace[saved.name] = unpickler.load()
-                except Exception as error:
-                    raise SnapshotError(
-                        f"The object {saved.name!r} can't be restored: {type(error).__name__}: {error}."
-                    ) from error
+        reader = NamesReader(self.path, self.entries, workspace)
+        for number, saved in enumerate(self.entries):
+            try:
+                self.restore(reader, number, workspace)
+            except Exception as error:
+                raise SnapshotError(
+                    f"The object {saved.name!r} can't be restored: {type(error).__name__}: {error}."
+                ) from error
 
     def restore_random_states(self) -> None:
         """Put the random generators where they were when the snapshot was made."""
         if self._random is not None:
             restore_random_states(self._random)
 
-    def write_files(self, directory: Path) -> None:
+    def write_files(self, directory: Path, at_most: float = math.inf) -> None:
         """Write the saved files and folders below `directory`, over files, links and pipes of the same name.
 
-        Raises SnapshotError, before anything is written, when a file stands where a folder is to be or the reverse.
+        Files of more than `at_most` bytes are left out. Raises SnapshotError, before anything is written, when a file
+        stands where a folder is to be or the reverse.
         """
         folders = {
             *self.folders,
@@ -191,6 +167,8 @@ class Snapshot:
         for folder in sorted(folders):
             (directory / folder).mkdir(parents=True, exist_ok=True)
         for saved, chunks in self.read_files():
+            if saved.length > at_most:
+                continue
             target = directory / saved.path
             # A link would lead elsewhere, and a pipe would wait for a reader.
             target.unlink(missing_ok=True)
@@ -202,7 +180,7 @@ class Snapshot:
         """Each saved file with its content in pieces, which must be taken before the next file."""
         if not self.files:
             return
-        with self.path.open("rb") as file:
+        with os.fdopen(open_regular(self.path), "rb") as file:
             for saved in self.files:
                 yield saved, _pieces(file, saved)
 
@@ -224,6 +202,17 @@ def _pieces(file: BinaryIO, saved: SavedFile) -> Iterator[bytes]:
             raise SnapshotError(f"The snapshot ends in the middle of the file {saved.path!r}.")
         left -= len(chunk)
         yield chunk
+
+
+def _manifest(found: dict[str, Any]) -> manifest.Manifest:
+    whole: manifest.Manifest = whole_texts(found)
+    platform = whole.get("platform")
+    return {
+        **whole,
+        "python": str(whole["python"]),
+        "platform": None if platform is None else str(platform),
+        "distributions": {name: str(version) for name, version in whole.get("distributions", {}).items()},
+    }
 
 
 def _saved_name(entry: dict[str, Any]) -> SavedName:

@@ -22,12 +22,13 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
+from jupyter_deployr.computenode.descendants import children, end_children
 from jupyter_deployr.computenode.manifest import installed_packages
 
-PRELOADED = (
+# What workers, kernels and archives are made of.
+_NEEDED = (
     "IPython.core.completer",
     "IPython.core.magics",
     "cloudpickle",
@@ -38,10 +39,15 @@ PRELOADED = (
     "ipykernel.zmqshell",
     "jupyter_deployr.computenode.archive",
     "jupyter_deployr.computenode.kernel",
+    "jupyter_deployr.computenode.trial",
     "jupyter_deployr.computenode.worker",
     "matplotlib_inline.backend_inline",
-    "numpy",
     "orjson",
+)
+
+# What user code is likely to import, unless the operator has a list of their own.
+PRELOADED = (
+    "numpy",
     "pandas",
     "scipy.sparse",
     "scipy.stats",
@@ -75,11 +81,6 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def _children() -> list[int]:
-    listing = Path(f"/proc/self/task/{os.getpid()}/children")
-    return [int(pid) for pid in listing.read_text().split()]
-
-
 class Zygote:
     """The fork loop. One message at a time; nothing here waits for a child."""
 
@@ -88,11 +89,12 @@ class Zygote:
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
+        self._selector = selectors.DefaultSelector()
         self._alive: set[int] = set()
 
-    def run(self, preloaded: list[str]) -> None:
+    def run(self, preload: list[str]) -> None:
         missing = []
-        for name in preloaded:
+        for name in [*_NEEDED, *preload]:
             try:
                 importlib.import_module(name)
             except ImportError:
@@ -106,11 +108,10 @@ class Zygote:
         gc.collect()
         gc.freeze()
         self._tell({"ready": os.getpid(), "missing": missing})
-        selector = selectors.DefaultSelector()
-        selector.register(self._control, selectors.EVENT_READ)
-        selector.register(self._wake_read, selectors.EVENT_READ)
+        for waited_for in (self._control, self._wake_read):
+            self._selector.register(waited_for, selectors.EVENT_READ)
         while True:
-            for key, _ in selector.select():
+            for key, _ in self._selector.select():
                 if key.fileobj is self._wake_read:
                     self._wake_read.recv(4096)
                     self._reap()
@@ -157,6 +158,7 @@ class Zygote:
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             # What this process leaves running in the background stays below it, until it ends.
             _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+            self._selector.close()
             self._control.close()
             self._wake_read.close()
             self._wake_write.close()
@@ -195,7 +197,7 @@ class Zygote:
 
     def _end_strays(self) -> None:
         """Whatever a worker or kernel started goes with it: it comes here when that has ended, and only then."""
-        for pid in _children():
+        for pid in children():
             if pid not in self._alive:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
@@ -206,15 +208,6 @@ class Zygote:
         except OSError:
             # The server is gone; the loop sees the closed socket next.
             return
-
-    @staticmethod
-    def end_everything() -> None:
-        """Kill all descendants: orphans come to the subreaper, so this ends when no child is left."""
-        while children := _children():
-            for pid in children:
-                os.kill(pid, signal.SIGKILL)
-            for _ in children:
-                os.waitpid(-1, 0)
 
 
 def main() -> None:
@@ -227,4 +220,4 @@ def main() -> None:
     try:
         zygote.run(json.loads(sys.argv[1]))
     finally:
-        zygote.end_everything()
+        end_children()

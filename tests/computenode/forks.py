@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from jupyter_deployr.computenode.library_changes import LibraryState
 from jupyter_deployr.computenode.manifest import installed_packages
 from jupyter_deployr.computenode.saving import save
 from jupyter_deployr.computenode.snapshot import NotKept, Snapshot
@@ -106,6 +107,7 @@ def _hold(check: str, workspace: dict[str, Any]) -> None:
 def _save(home: Path, code: str, check: str | None) -> dict[str, Any]:
     directory = _working_in(home / "work")
     workspace = _workspace()
+    before = LibraryState()
     _run(workspace, code)
     if check is not None:
         child = os.fork()
@@ -114,7 +116,7 @@ def _save(home: Path, code: str, check: str | None) -> dict[str, Any]:
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
             os._exit(1)
     names = [name for name in workspace if not name.startswith("__")]
-    not_kept = save(home / "snapshot", workspace, names, directory)
+    not_kept = save(home / "snapshot", workspace, names, directory, changes=before.changes(workspace, directory))
     return {"not_kept": [asdict(item) for item in not_kept]}
 
 

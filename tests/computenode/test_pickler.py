@@ -15,7 +15,7 @@ import sklearn.tree
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from jupyter_deployr.computenode.pickling import WorkspacePickler, restoring_into
+from jupyter_deployr.computenode.pickling import WorkspacePickler, unpickler_into
 
 # what is pickled -> the top-level packages that it needs
 PACKAGES: dict[str, tuple[Any, set[str]]] = {
@@ -73,8 +73,7 @@ def test_no_copy_outlives_its_name(what: str) -> None:
         tracemalloc.stop()
     assert len(stream.getvalue()) < 100_000
     assert held < 1_000_000
-    with restoring_into({}, io.BytesIO(stream.getvalue()), contents) as unpickler:
-        restored = unpickler.load()
+    restored = unpickler_into({}, io.BytesIO(stream.getvalue()), contents).load()
     assert type(restored) is type(value)
     assert np.asarray(restored).tobytes() == np.asarray(value).tobytes()
     if isinstance(value, np.ma.MaskedArray):

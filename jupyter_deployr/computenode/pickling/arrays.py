@@ -12,10 +12,21 @@ from jupyter_deployr.computenode.pickling.refusals import CannotKeep
 Reduced = Any
 
 _LARGE = 64 * 1024
+_FROM_BUFFER: Any = np.zeros(1).__reduce_ex__(5)[0]
+
+
+def new_owner(*arguments: Any) -> Any:
+    """An array that owns its data, as one made in a cell: it can be resized."""
+    return _FROM_BUFFER(*arguments).copy("K")
 
 
 def _reduce_array(array: Any) -> Reduced:
-    if array.nbytes < _LARGE or array.flags.forc or array.dtype.hasobject:
+    if array.dtype.hasobject:
+        return NotImplemented
+    if array.nbytes < _LARGE:
+        told = array.__reduce_ex__(5)
+        return (new_owner, *told[1:]) if told[0] is _FROM_BUFFER and array.flags.writeable else told
+    if array.flags.forc:
         return NotImplemented
     # numpy would copy it into the stream; the copy made here leaves it as a buffer, and can be let go of.
     copy = np.ascontiguousarray(array)
@@ -35,27 +46,41 @@ def new_subclass(plain: Any, kind: type) -> Any:
     return plain.view(kind)
 
 
-def fill_subclass(array: Any, attributes: dict[str, Any]) -> None:
-    """Give it its attributes."""
-    vars(array).update(attributes)
+def fill_subclass(array: Any, attributes: Any) -> None:
+    """Give it its attributes: a dict, or a pair of that and its slots."""
+    named, slots = attributes if isinstance(attributes, tuple) else (attributes, None)
+    if named:
+        vars(array).update(named)
+    for name, value in (slots or {}).items():
+        object.__setattr__(array, name, value)
+
+
+def fill_objects(array: Any, state: tuple[Any, Any]) -> None:
+    """Give an array of objects its contents, which may refer back to it, and its attributes."""
+    contents, attributes = state
+    np.ndarray.__setstate__(array, contents)
+    fill_subclass(array, attributes)
 
 
 def _reduce_subclass(array: Any) -> Reduced:
-    if array.nbytes < _LARGE or array.dtype.hasobject:
-        return NotImplemented
-    return new_subclass, (array.view(np.ndarray), type(array)), dict(vars(array)), None, None, fill_subclass
+    attributes = object.__getstate__(array)
+    if array.dtype.hasobject:
+        made_by, arguments, contents = array.__reduce__()
+        return made_by, arguments, (contents, attributes), None, None, fill_objects
+    return new_subclass, (array.view(np.ndarray), type(array)), attributes or {}, None, None, fill_subclass
 
 
-def new_masked(data: Any, mask: Any) -> Any:
+def new_masked(data: Any, mask: Any, kind: type = np.ma.MaskedArray) -> Any:
     """A masked array over these arrays; without a mask for None."""
     array: Any = np.ma.MaskedArray(data, mask=np.ma.nomask if mask is None else mask)
-    return array
+    return array if kind is np.ma.MaskedArray else array.view(kind)
 
 
 def _reduce_masked(array: Any) -> Reduced:
     mask = np.ma.getmask(array)
     attributes = {name: value for name, value in vars(array).items() if name != "_mask"}
-    return new_masked, (array.data, None if mask is np.ma.nomask else mask), attributes, None, None, fill_subclass
+    arguments = (array.data, None if mask is np.ma.nomask else mask, type(array))
+    return new_masked, arguments, attributes, None, None, fill_subclass
 
 
 def _reduce_ufunc(function: Any) -> Reduced:
@@ -69,8 +94,9 @@ def reducer_for(kind: type) -> Callable[[Any], Reduced] | None:
     if kind in _REDUCERS:
         return _REDUCERS[kind]
     methods = ("__reduce__", "__reduce_ex__", "__setstate__")
-    if issubclass(kind, np.ndarray) and all(getattr(kind, name) is getattr(np.ndarray, name) for name in methods):
-        return _reduce_subclass
+    for base, reduce in ((np.ma.MaskedArray, _reduce_masked), (np.ndarray, _reduce_subclass)):
+        if issubclass(kind, base) and all(getattr(kind, name) is getattr(base, name) for name in methods):
+            return reduce
     return None
 
 

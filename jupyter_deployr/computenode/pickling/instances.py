@@ -67,6 +67,9 @@ def _careful(value: Any, told: Any) -> Any:
         return told
     if base is tuple:
         args = (tuple(tuple.__iter__(value)),)
+    if state is None and base is not object:
+        # Dates and other types made in C don't tell what a class of a cell's has added.
+        state = object.__getstate__(value)
     contents = (None if items is None else list(items), None if pairs is None else list(pairs))
     if hasattr(kind, "__setstate__"):
         return (new_instance, (kind, base, args), state) if contents == (None, None) else told

@@ -8,20 +8,20 @@ module comes back by import; what can't come back is refused with the reason.
 from __future__ import annotations
 
 import builtins
+import logging
 import os
 import pickle
 import random
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import cloudpickle
 import numpy as np
 
-from jupyter_deployr.computenode.pickling import arrays, instances, library
+from jupyter_deployr.computenode.pickling import arrays, frames, handlers, instances, library
 from jupyter_deployr.computenode.pickling.classes import made_in_c, reduce_class
 from jupyter_deployr.computenode.pickling.functions import CachedFunction, reduce_cached, reduce_cell, reduce_function
 from jupyter_deployr.computenode.pickling.modules import Modules, made_by_hand
@@ -76,6 +76,7 @@ class WorkspacePickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._begun = False
         self._workspace = workspace
         self._modules = Modules(directory or Path.cwd())
+        self._reduce_handler = handlers.reducer_in(directory or Path.cwd())
         self._homes = {id(vars(value)): value for value in workspace.values() if _is_made_by_hand(value)}
         self._referred: set[str] = set()
         self._sentinels: dict[int, tuple[types.ModuleType, str]] | None = None
@@ -130,10 +131,14 @@ class WorkspacePickler(cloudpickle.Pickler):  # type: ignore[misc]
             return refuser(reason)
         if issubclass(kind, types.ModuleType):
             return self._reduce_module
+        if issubclass(kind, logging.Handler):
+            return self._reduce_handler
         if issubclass(kind, BaseException):
             return instances.reduce_exception
-        own = None if made_in_c(kind) or self._has_a_name(kind) else instances.reducer_for(kind, self._has_a_name)
-        return own or arrays.reducer_for(kind) or super().reducer_override
+        reducer = arrays.reducer_for(kind)
+        if reducer is None and not (made_in_c(kind) or self._has_a_name(kind)):
+            reducer = frames.reducer_for(kind) or instances.reducer_for(kind, self._has_a_name)
+        return reducer or super().reducer_override
 
     def _refer_to(self, module: object) -> None:
         if isinstance(module, str):
@@ -218,9 +223,8 @@ def _without_repeats(values: list[Any]) -> list[Any]:
 _PROLOGUE = b"".join(b"K" + bytes([number]) + b"Q\x940" for number in range(len(_one_of_each({}))))
 
 
-@contextmanager
-def restoring_into(workspace: Workspace, stream: Any, buffers: Iterable[Any]) -> Iterator[pickle.Unpickler]:
+def unpickler_into(workspace: Workspace, stream: Any, buffers: Iterable[Any]) -> pickle.Unpickler:
     """An unpickler whose functions find their globals in `workspace`."""
     unpickler = pickle.Unpickler(stream, buffers=buffers)  # noqa: S301 - only ever in a worker or session process
     unpickler.persistent_load = _one_of_each(workspace).__getitem__  # type: ignore[method-assign]
-    yield unpickler
+    return unpickler
