@@ -2,10 +2,11 @@
 
     u32 length of the payload · u32 sequence number · u16 code · u16 (zero) · u32 microseconds · payload
 
-Requests carry a `Request` code; replies come in the order of the requests, carry the HTTP status of the answer and how
-long the worker took. A worker delivers each reply, over the channel or into its outbox, before it starts the next
-frame, so when it dies, the oldest unanswered frame is the one that it died of. A frame with the code `RING` says that
-the outbox has replies. The two ways have no order between them; the sequence numbers have.
+Requests carry a `Request` code; replies come in the order of the requests, carry the HTTP status of the answer (with a
+flag, when the payload begins with a report of its failure: reports.py) and how long the worker took. A worker delivers
+each reply, over the channel or into its outbox, before it starts the next frame, so when it dies, the oldest unanswered
+frame is the one that it died of. A frame with the code `RING` says that the outbox has replies. The two ways have no
+order between them; the sequence numbers have.
 """
 
 from __future__ import annotations

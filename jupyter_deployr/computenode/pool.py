@@ -17,7 +17,9 @@ from jupyter_deployr.computenode.channel import Request
 from jupyter_deployr.computenode.definition import ServiceDefinition
 from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
 from jupyter_deployr.computenode.outbox import USABLE, Outbox
-from jupyter_deployr.computenode.pool_worker import Answer, Call, PoolWorker
+from jupyter_deployr.computenode.pool_worker import Call, PoolWorker
+from jupyter_deployr.computenode.reports import Answer
+from jupyter_deployr.protocol.characters import whole_texts
 from jupyter_deployr.protocol.errors import StorageFull, Unavailable, WorkerLost
 
 _log = logging.getLogger(__name__)
@@ -72,6 +74,8 @@ class ServicePool:
         self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: asyncio.TimerHandle | None = None
+        self._started = 0
+        self._lost = 0
         self.notes: tuple[str, ...] = ()
 
     # ------------------------------------------------------------------------------------------------- calls
@@ -241,7 +245,8 @@ class ServicePool:
                 raise StorageFull("The disk of the server is full: the version could not be loaded.")
             raise LoadFailed(failure["message"], failure["traceback"])
         worker.loaded = True
-        self.notes = tuple(json.loads(answer)["notes"])
+        self._started += 1
+        self.notes = tuple(whole_texts(json.loads(answer)["notes"]))
         return worker
 
     def _on_lost(self, worker: PoolWorker) -> None:
@@ -249,6 +254,7 @@ class ServicePool:
         was_serving = worker in self._workers
         if was_serving:
             self._workers.remove(worker)
+            self._lost += not self._ended
         pending = [call for call in worker.in_flight if not call.answer.done()]
         worker.in_flight.clear()
         if pending:
@@ -291,6 +297,21 @@ class ServicePool:
     def starting(self) -> int:
         """How many workers are being started."""
         return self._starting
+
+    @property
+    def busy(self) -> int:
+        """How many workers have a call."""
+        return sum(bool(worker.in_flight) for worker in self._workers)
+
+    @property
+    def started(self) -> int:
+        """How many workers have been started so far."""
+        return self._started
+
+    @property
+    def lost(self) -> int:
+        """How many of them have ended by themselves."""
+        return self._lost
 
     @property
     def waiting(self) -> int:

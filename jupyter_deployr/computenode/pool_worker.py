@@ -10,8 +10,7 @@ from typing import cast
 from jupyter_deployr.computenode.channel import RING, FrameParser, Request, pack
 from jupyter_deployr.computenode.forking import ForkedProcess
 from jupyter_deployr.computenode.outbox import Outbox
-
-Answer = tuple[int, bytes]
+from jupyter_deployr.computenode.reports import REPORTED, Answer, without_report
 
 
 class Call:
@@ -101,7 +100,7 @@ class PoolWorker(asyncio.Protocol):
         self._answered = (self._answered + 1) & 0xFFFFFFFF
         call = self.in_flight.popleft()
         if not call.answer.done():
-            call.answer.set_result((code, payload))
+            call.answer.set_result((code, payload) if code < REPORTED else without_report(code, payload))
         if self.loaded:
             self._on_answer(microseconds)
 

@@ -18,9 +18,11 @@ import numpy as np
 
 from jupyter_deployr.computenode.channel import Request, WorkerEnd
 from jupyter_deployr.computenode.definition import Isolation, ServiceDefinition
+from jupyter_deployr.computenode.descendants import end_children
 from jupyter_deployr.computenode.one_shot import in_child
 from jupyter_deployr.computenode.outbox import Outbox
-from jupyter_deployr.computenode.service import Answer, LoadedService, LoadError, error_message
+from jupyter_deployr.computenode.reports import Answer
+from jupyter_deployr.computenode.service import LoadedService, LoadError, error_message
 from jupyter_deployr.protocol.errors import StorageFull, says_disk_full
 from jupyter_deployr.protocol.strict_json import write_json
 
@@ -97,7 +99,9 @@ class _OneShot:
         return in_child(lambda: _reseeded_call(self._service, body))
 
     def restore(self) -> None:
-        """Nothing happened in this process, but the files are everybody's."""
+        """Nothing happened in this process, but what the call's process has left running came to it, and the files are
+        everybody's."""
+        end_children()
         self._service.restore_files()
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from time import perf_counter
 
 import orjson
 
-from jupyter_deployr.computenode import LoadFailed
+from jupyter_deployr.computenode import Answer, LoadFailed
 from jupyter_deployr.protocol.errors import (
     DeployRError,
     MethodNotAllowed,
@@ -33,20 +34,18 @@ _log = logging.getLogger(__name__)
 _TYPE = (b"content-type", b"application/json")
 
 
-def _failed(failure: BaseException, request_id: str) -> tuple[int, bytes]:
-    """Status and Error body of whatever went wrong."""
+def _error(failure: BaseException, request_id: bytes) -> DeployRError:
+    """What is answered to whatever went wrong."""
     if isinstance(failure, DeployRError):
-        error = failure
-    elif isinstance(failure, asyncio.CancelledError):
-        error = Unavailable("The server is stopping.")
-    elif isinstance(failure, LoadFailed):
-        error = Unavailable(f"The version can't be started: {failure}")
-    elif says_disk_full(failure):
-        error = StorageFull("The disk of the server is full: no process could be started for this call.")
-    else:
-        _log.error("request %s failed", request_id, exc_info=failure)
-        error = ServerFault(f"The server failed; its log has more under request {request_id}.")
-    return error.status, orjson.dumps(error.body)
+        return failure
+    if isinstance(failure, asyncio.CancelledError):
+        return Unavailable("The server is stopping.")
+    if isinstance(failure, LoadFailed):
+        return Unavailable(f"The version can't be started: {failure}")
+    if says_disk_full(failure):
+        return StorageFull("The disk of the server is full: no process could be started for this call.")
+    _log.error("request %s failed", request_id.decode(), exc_info=failure)
+    return ServerFault(f"The server failed; its log has more under request {request_id.decode()}.")
 
 
 class Consume:
@@ -60,11 +59,12 @@ class Consume:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_request_id()
         try:
-            status, body = await self._answer(scope, receive)
+            status, body = await self._answer(scope, receive, request_id)
         except ClientGone:
             return
         except (Exception, asyncio.CancelledError) as failure:
-            status, body = _failed(failure, request_id.decode())
+            error = _error(failure, request_id)
+            status, body = error.status, orjson.dumps(error.body)
         headers = [_TYPE, (b"content-length", b"%d" % len(body)), NO_STORE, (REQUEST_ID, request_id)]
         if status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
@@ -73,7 +73,7 @@ class Consume:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def _answer(self, scope: Scope, receive: Receive, request_id: bytes) -> Answer:
         authorization = b""
         usual = True
         for name, value in scope["headers"]:
@@ -94,4 +94,16 @@ class Consume:
             raise NotFound("There is no service of that name and version.")
         if scope["method"] != "POST":
             raise MethodNotAllowed("Services are called with POST.")
-        return await published.pool.call(body)
+        activity = published.activity
+        began = perf_counter()
+        try:
+            answer = await published.pool.call(body)
+        except (Exception, asyncio.CancelledError) as failure:
+            error = _error(failure, request_id)
+            activity.figures.count(began)
+            activity.not_answered(request_id, failure, error)
+            raise error from None
+        activity.figures.count(began)
+        if answer[0] != 200 or type(answer) is not tuple:
+            activity.answered_badly(request_id, answer)
+        return answer
