@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -24,6 +25,18 @@ def attachment(name: str) -> dict[str, str]:
         "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}",
         "X-Content-Type-Options": "nosniff",
     }
+
+
+class WrittenContent(StreamingResponse):
+    """A file that is written while it is sent. `hold` is closed after it, whatever becomes of the connection."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], name: str, media_type: str, hold: AsyncExitStack) -> None:
+        self._hold = hold
+        super().__init__(pieces, media_type=media_type, headers=attachment(name))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._hold:
+            await super().__call__(scope, receive, send)
 
 
 class FileContent(StreamingResponse):

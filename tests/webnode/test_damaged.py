@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -38,10 +39,22 @@ def _cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
+def _link_to_a_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "one bit": (_flip_a_bit, DAMAGED),
     "cut short": (_cut_short, DAMAGED),
     "missing": (Path.unlink, MISSING),
+    "a link to a device": (_link_to_a_device, DAMAGED),
+    "a pipe": (_pipe, DAMAGED),
 }
 
 
@@ -130,6 +143,33 @@ def test_the_same_content_saved_again_heals_what_was_published_from_it(kind: str
     assert api.consume(path, die=False)["outputParameters"] == {"y": 1}
     for snapshot in (first, second):
         assert api.execute(api.session(snapshotId=snapshot), "x")["consoleOutput"] == "1\n"
+
+
+HANDED_OVER = {
+    "a pipe": "os.mkfifo(path)",
+    "a link to a device": "os.symlink('/dev/zero', path)",
+    "an empty file": "open(path, 'w').close()",
+    "nothing": "pass",
+}
+
+
+@pytest.mark.parametrize("what", HANDED_OVER)
+def test_a_session_that_hands_over_no_snapshot(api: Api, server: ServerProcess, what: str) -> None:
+    """Its code can put anything where the server will look for the file; nothing waits for it or is kept of it."""
+    session = api.session()
+    replace = f"""
+import os
+import jupyter_deployr.computenode.kernel as kernel
+def save(path, *_, **__):
+    {HANDED_OVER[what]}
+kernel.save = save
+"""
+    assert api.execute(session, replace)["success"]
+    before = len(api.ok("GET", "/snapshots"))
+    assert "not saved" in api.error("POST", f"/sessions/{session}/snapshot", 500, json={})["message"]
+    assert len(api.ok("GET", "/snapshots")) == before
+    assert not list((server.data_dir / "scratch").glob("draft-*"))
+    api.ok("DELETE", f"/sessions/{session}/force")
 
 
 def _made_by(data_dir: Path, digest: str, python: str) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import io
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
+import dill
 import pytest
 
 from tests import server_process
@@ -107,10 +111,10 @@ def api(server: ServerProcess) -> Api:
 
 @pytest.fixture(scope="module")
 def ids(api: Api) -> dict[str, str]:
-    """A session that has something to save, and the snapshot of the version."""
+    """A session that has something to save, another one, and the snapshot of the version."""
     (entry,) = api.ok("GET", "/snapshots")
     session = api.session(snapshotId=entry["id"])
-    return {"session": session, "snapshot": entry["id"]}
+    return {"session": session, "spare": api.session(), "snapshot": entry["id"]}
 
 
 def test_a_call_that_needs_a_worker(api: Api, disk: tuple[Disk, Path], server: ServerProcess) -> None:
@@ -127,79 +131,166 @@ def test_a_call_that_needs_a_worker(api: Api, disk: tuple[Disk, Path], server: S
     assert api.consume("/api/Kept/V1")["outputParameters"] == {"y": 100_001}
 
 
-def _login(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    return "POST", "/login", {"username": "admin", "password": server_process.PASSWORD}
+Asked = tuple[str, str, dict[str, Any]]
 
 
-def _renew(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    tokens = api.http.post(f"{api.url}/login", json=_login(api, ids)[2], timeout=60).json()
-    return "POST", "/login/refreshToken", {"refreshToken": tokens["refresh_token"]}
+def _upload(api: Api, ids: dict[str, str]) -> Asked:
+    return "POST", f"/sessions/{ids['spare']}/files", {"files": {"file": ("up.bin", b"u" * 1000)}}
 
 
-def _snapshot(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    return "POST", f"/sessions/{ids['session']}/snapshot", {}
+def _upload_large(api: Api, ids: dict[str, str]) -> Asked:
+    return "POST", f"/sessions/{ids['spare']}/files", {"files": {"file": ("large.bin", bytes(_LARGE))}}
 
 
-def _load(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    return "POST", f"/sessions/{api.session()}/loadsnapshot/{ids['snapshot']}", None
+def _object(size: int) -> dict[str, Any]:
+    return {"data": dill.dumps(bytes(size)), "headers": {"Content-Type": "application/octet-stream"}}
 
 
-def _open(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    return "POST", "/sessions", {"snapshotId": ids["snapshot"]}
+def _set_object(api: Api, ids: dict[str, str]) -> Asked:
+    return "POST", f"/sessions/{ids['spare']}/workspace/small", _object(1000)
 
 
-def _export(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    return "GET", f"/snapshots/{ids['snapshot']}", None
+def _set_large_object(api: Api, ids: dict[str, str]) -> Asked:
+    return "POST", f"/sessions/{ids['spare']}/workspace/large", _object(_LARGE)
 
 
-def _publish(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    return "POST", "/services/New/V1", {"code": "y = x", "snapshotId": ids["snapshot"]}
+def _get_object(api: Api, ids: dict[str, str]) -> Asked:
+    return "GET", f"/sessions/{ids['session']}/workspace/x", {}
 
 
-def _publish_alone(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    return "POST", "/services/Alone/V1", {"code": "y = 1", "description": "d" * _LARGE}
+def _snapshot(api: Api, ids: dict[str, str]) -> Asked:
+    return "POST", f"/sessions/{ids['session']}/snapshot", {"json": {}}
 
 
-def _publish_init(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
+def _load(api: Api, ids: dict[str, str]) -> Asked:
+    return "POST", f"/sessions/{api.session()}/loadsnapshot/{ids['snapshot']}", {}
+
+
+def _open(api: Api, ids: dict[str, str]) -> Asked:
+    return "POST", "/sessions", {"json": {"snapshotId": ids["snapshot"]}}
+
+
+def _export_files(api: Api, ids: dict[str, str]) -> Asked:
+    return "GET", f"/snapshots/{ids['snapshot']}", {}
+
+
+def _publish(api: Api, ids: dict[str, str]) -> Asked:
+    return "POST", "/services/New/V1", {"json": {"code": "y = x", "snapshotId": ids["snapshot"]}}
+
+
+def _publish_alone(api: Api, ids: dict[str, str]) -> Asked:
+    return "POST", "/services/Alone/V1", {"json": {"code": "y = 1", "description": "d" * _LARGE}}
+
+
+def _publish_init(api: Api, ids: dict[str, str]) -> Asked:
     init = "open('made.txt', 'w').write('m' * 100_000)"
-    return "POST", "/services/Init/V1", {"code": "y = 1", "initCode": init}
+    return "POST", "/services/Init/V1", {"json": {"code": "y = 1", "initCode": init}}
 
 
-def _patch(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    return "PATCH", "/services/Kept/V1", {"initCode": "z = 1"}
+def _patch(api: Api, ids: dict[str, str]) -> Asked:
+    return "PATCH", "/services/Kept/V1", {"json": {"initCode": "z = 1"}}
 
 
-def _describe(api: Api, ids: dict[str, str]) -> tuple[str, str, object]:
-    return "PATCH", "/services/Kept/V1", {"description": "e" * 3 * _LARGE}
+def _describe(api: Api, ids: dict[str, str]) -> Asked:
+    return "PATCH", "/services/Kept/V1", {"json": {"description": "e" * 3 * _LARGE}}
 
 
-NEEDING = [_login, _snapshot, _load, _open, _export, _publish, _publish_alone, _publish_init, _patch, _describe]
+NEEDING = [
+    _upload,
+    _upload_large,
+    _set_object,
+    _set_large_object,
+    _get_object,
+    _snapshot,
+    _load,
+    _open,
+    _export_files,
+    _publish,
+    _publish_alone,
+    _publish_init,
+    _patch,
+    _describe,
+]
 
 
 @pytest.mark.parametrize("asking", NEEDING, ids=lambda asking: asking.__name__.strip("_"))
 def test_what_needs_space(
-    asking: Callable[[Api, dict[str, str]], tuple[str, str, object]],
+    asking: Callable[[Api, dict[str, str]], Asked],
     api: Api,
     ids: dict[str, str],
     disk: tuple[Disk, Path],
     server: ServerProcess,
 ) -> None:
-    method, path, body = asking(api, ids)
+    method, path, options = asking(api, ids)
     api.consume("/api/Kept/V1")
+    files = api.ok("GET", f"/sessions/{ids['spare']}/files")
     services, snapshots = api.ok("GET", "/services"), api.ok("GET", "/snapshots")
     disk[0].fill()
     try:
-        fault = api.error(method, path, 507, json=body)
+        fault = api.error(method, path, 507, **options)
         assert fault["exceptionType"] == "StorageFull"
         assert api.ok("GET", "/services") == services
         assert api.ok("GET", "/snapshots") == snapshots
+        assert api.ok("GET", f"/sessions/{ids['spare']}/files") == files
         assert api.consume("/api/Kept/V1")["outputParameters"] == {"y": 100_001}
         assert server.process.poll() is None
     finally:
         disk[0].free()
     check_whole(server.data_dir)
-    assert api.send(method, path, json=body).ok
+    assert api.send(method, path, **options).ok
     assert api.consume("/api/Kept/V1")["outputParameters"] == {"y": 100_001}
+
+
+def _renewed(api: Api, refresh_token: str) -> dict[str, Any]:
+    tokens: dict[str, Any] = api.ok("POST", "/login/refreshToken", json={"refreshToken": refresh_token})
+    return tokens
+
+
+def test_signing_in_goes_on(api: Api, ids: dict[str, str], disk: tuple[Disk, Path], server: ServerProcess) -> None:
+    """For as long as it takes an operator to notice; and there is still room for deletions afterwards."""
+    path = api.publish("Doomed", "y = 1", "V1", description="d" * 20_000)
+    disk[0].fill()
+    try:
+        for _ in range(10):
+            other = Api(server)
+            assert other.consume("/api/Kept/V1")["outputParameters"] == {"y": 100_001}
+            disk[0].fill()
+        tokens = other.tokens
+        for _ in range(300):
+            tokens = _renewed(api, tokens["refresh_token"])
+        disk[0].fill()
+        api.ok("DELETE", "/login/refreshToken", params={"refreshToken": tokens["refresh_token"]})
+        api.error("POST", "/login/refreshToken", 401, json={"refreshToken": tokens["refresh_token"]})
+        disk[0].fill()
+        api.ok("DELETE", path.replace("api", "services"))
+        Api(server)
+    finally:
+        disk[0].free()
+    check_whole(server.data_dir)
+
+
+def test_reading_goes_on(api: Api, ids: dict[str, str], disk: tuple[Disk, Path], server: ServerProcess) -> None:
+    """Also the download of a snapshot, however large, which has no files of its own."""
+    session = api.session()
+    api.execute(session, f"data = b'x' * {2 * _LARGE}; text = 'kept'")
+    snapshot = api.ok("POST", f"/sessions/{session}/snapshot", 201, json={})["snapshotId"]
+    api.execute(session, "open('mine.txt', 'w').write('mine')")
+    disk[0].fill()
+    try:
+        content = api.send("GET", f"/snapshots/{snapshot}").content
+        assert api.send("GET", f"/sessions/{session}/files/mine.txt").content == b"mine"
+        assert api.execute(session, "text")["consoleOutput"] == "'kept'\n"
+        assert {"Kept"} <= {service["name"] for service in api.ok("GET", "/services")}
+        assert api.ok("GET", "/api/Kept/V1/swagger.json")["info"]["title"] == "Kept"
+    finally:
+        disk[0].free()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        workspace = dill.loads(archive.read("workspace.dill"))
+    assert workspace == {"data": b"x" * 2 * _LARGE, "text": "kept"}
+    api.ok("DELETE", f"/snapshots/{snapshot}")
+    api.ok("DELETE", f"/sessions/{session}/force")
+    check_whole(server.data_dir)
 
 
 def test_something_can_be_deleted(

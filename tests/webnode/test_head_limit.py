@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -71,7 +72,23 @@ def test_trailers_without_end(connection: socket.socket) -> None:
     connection.sendall(
         b"POST /login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: " + PIECE * 16
     )
-    assert _answer(connection) == b""
+    assert _answer(connection).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"no HTTP at all\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno length\r\n",
+    ],
+    ids=["line", "length", "chunk"],
+)
+def test_what_is_no_http_has_an_error_body(connection: socket.socket, sent: bytes) -> None:
+    connection.sendall(sent)
+    head, _, body = _answer(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body).items() >= {"code": 400, "exceptionType": "BadRequest"}.items()
 
 
 def test_requests_one_after_the_other_are_measured_one_by_one(connection: socket.socket) -> None:

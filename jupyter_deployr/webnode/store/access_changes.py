@@ -27,5 +27,4 @@ class AccessChanges:
 
     def announce(self) -> None:
         """Let every server check anew what it has verified."""
-        with self._database.transaction() as session:
-            count_change(session)
+        self._database.writing_little(count_change)

@@ -44,24 +44,29 @@ class AccountStore:
     def add(self, account: Account) -> None:
         """Keep a new account. Raises Conflict when the name is taken."""
         try:
-            with self._database.transaction() as session:
-                session.add(AccountRow(**asdict(account)))
+            self._database.writing_little(lambda session: session.add(AccountRow(**asdict(account))))
         except IntegrityError:
             raise Conflict(f"There is an account {account.name!r} already.") from None
 
     def put(self, account: Account) -> None:
         """Create the account, or replace what is kept of it and end its sign-ins."""
-        with self._database.transaction() as session:
+
+        def put(session: Session) -> None:
             session.merge(AccountRow(**asdict(account)))
             _end_sign_ins(session, account.name)
 
+        self._database.writing_little(put)
+
     def remove(self, name: str) -> bool:
         """Forget the account and end its sign-ins; False when there is none."""
-        with self._database.transaction() as session:
+
+        def forget(session: Session) -> bool:
             removed = session.execute(delete(AccountRow).where(AccountRow.name == name).returning(AccountRow.name))
             found = removed.first() is not None
             _end_sign_ins(session, name)
             return found
+
+        return self._database.freeing(forget)
 
 
 def _account(row: AccountRow) -> Account:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 from collections import Counter, defaultdict
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from jupyter_deployr.computenode import fail_point
+from jupyter_deployr.computenode import NotRegular, fail_point, open_regular
+
+_log = logging.getLogger(__name__)
 
 _State = tuple[int, int, int, int]
 
@@ -45,7 +48,7 @@ class Blobs:
         Raises OSError; the draft is gone then.
         """
         try:
-            with draft.open("rb") as file:
+            with os.fdopen(open_regular(draft), "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 size = os.fstat(file.fileno()).st_size
                 os.fsync(file.fileno())
@@ -70,13 +73,21 @@ class Blobs:
     # -------------------------------------------------------------------------------------------------- reading
 
     def verify(self, digest: str) -> None:
-        """Raises BlobDamaged when the file is missing or holds something else. Reads each state of a file once."""
+        """Raises BlobDamaged when the file is missing, can't be read or holds something else.
+
+        Reads each state of a file once.
+        """
         with self._verifying[digest]:
             try:
-                with self.path(digest).open("rb") as file:
+                with os.fdopen(open_regular(self.path(digest)), "rb") as file:
                     intact = self._is_intact(digest, file)
             except FileNotFoundError:
                 raise BlobDamaged("is missing") from None
+            except NotRegular:
+                raise BlobDamaged("is damaged") from None
+            except OSError as error:
+                _log.warning("the content %s can't be read: %s", digest, error.strerror)
+                raise BlobDamaged("can't be read") from None
         if not intact:
             raise BlobDamaged("is damaged")
 

@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,18 +104,41 @@ class Database:
             raise Unavailable("All connections to the database are busy; try again.") from None
 
     def freeing(self, work: Callable[[Session], T]) -> T:
-        """Do `work`, which deletes something, in a transaction; on a full disk, with the space kept back for that."""
+        """Do `work`, which deletes something, in a transaction; on a full disk, with all the space kept back for that.
+
+        Raises as `transaction`.
+        """
+        return self._with_space(work, Reserve.give_up)
+
+    def writing_little(self, work: Callable[[Session], T]) -> T:
+        """Do `work`, which writes a few small rows that somebody needs to go on, in a transaction; on a full disk, with
+        some of the space kept back. Raises as `transaction`.
+        """
+        return self._with_space(work, Reserve.give_up_some)
+
+    def _with_space(self, work: Callable[[Session], T], give_up: Callable[[Reserve], bool]) -> T:
         if self._reserve is None:
-            with self.transaction() as session:
-                return work(session)
+            return self._done(work)
         self._reserve.fill()
-        try:
-            with self.transaction() as session:
-                return work(session)
-        except StorageFull:
-            self._reserve.give_up()
-            with self.transaction() as session:
-                return work(session)
+        begun_anew = False
+        while True:
+            try:
+                return self._done(work)
+            except StorageFull:
+                if begun_anew and not give_up(self._reserve):
+                    raise
+            self._begin_log_anew()
+            begun_anew = True
+
+    def _done(self, work: Callable[[Session], T]) -> T:
+        with self.transaction() as session:
+            return work(session)
+
+    def _begin_log_anew(self) -> None:
+        """Let SQLite's log be written from its beginning again, in the space that it has."""
+        # Where there is no room for that either, the next piece of the reserve is for it.
+        with suppress(exc.DBAPIError, exc.TimeoutError), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close all connections."""

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from jupyter_deployr.computenode import fail_point
+from jupyter_deployr.protocol.characters import whole_texts
 from jupyter_deployr.webnode.store.database import Database
 from jupyter_deployr.webnode.store.tables import SnapshotRow
 
@@ -73,4 +74,5 @@ class SnapshotStore:
 
 
 def _stored(row: SnapshotRow) -> StoredSnapshot:
-    return StoredSnapshot(**{column.name: getattr(row, column.name) for column in fields(StoredSnapshot)})
+    # Rows of earlier versions may hold names that are no text.
+    return StoredSnapshot(**{column.name: whole_texts(getattr(row, column.name)) for column in fields(StoredSnapshot)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
 
 from jupyter_deployr.webnode.store.access_changes import count_change
 from jupyter_deployr.webnode.store.database import Database
@@ -42,13 +43,17 @@ class TokenFamilyStore:
 
     def add(self, family: TokenFamily, now: float) -> None:
         """Keep a new sign-in, and forget those whose time is over."""
-        with self._database.transaction() as session:
+
+        def keep(session: Session) -> None:
             session.execute(delete(TokenFamilyRow).where(TokenFamilyRow.expires < now))
             session.add(TokenFamilyRow(**asdict(family)))
 
+        self._database.writing_little(keep)
+
     def rotate(self, family: TokenFamily, access_id: str, refresh_hash: str, refresh_expires: float) -> bool:
         """Replace the valid pair; False when somebody else has done so since `family` was read."""
-        with self._database.transaction() as session:
+
+        def replace(session: Session) -> bool:
             # One statement: of two renewals at the same moment, the second finds the row changed.
             changed = session.execute(
                 update(TokenFamilyRow)
@@ -65,8 +70,13 @@ class TokenFamilyStore:
             count_change(session)
             return True
 
+        return self._database.writing_little(replace)
+
     def revoke(self, identity: str) -> None:
         """No token of this family is valid any more."""
-        with self._database.transaction() as session:
+
+        def end(session: Session) -> None:
             session.execute(update(TokenFamilyRow).where(TokenFamilyRow.id == identity).values(revoked=True))
             count_change(session)
+
+        self._database.writing_little(end)
