@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import orjson
 
+from jupyter_deployr.protocol.characters import whole_text
 from jupyter_deployr.protocol.errors import BadRequest
+from jupyter_deployr.protocol.json_limits import check_extent
 
 # Bodies that orjson refuses but old clients send: bare NaN/Infinity tokens and numbers beyond a double's range.
 _MAX_LENIENT_BYTES = 16 * 1024 * 1024
@@ -37,6 +39,7 @@ def read_json(body: bytes | bytearray | memoryview) -> Any:
     surrogate pair, and an object that names a member twice.
     """
     body = bytes(body)
+    check_extent(body)
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as refusal:
@@ -73,10 +76,14 @@ def read_exact_json(body: bytes) -> Any:
     """As `read_json`, but whole numbers stay whole up to Python's limit of 4,300 digits, and bodies with bare NaN may
     be of any size.
 
-    For what becomes Python values as it is, such as the variables of a session; `read_json` is faster.
+    For what becomes Python values as it is, such as the variables of a session; `read_json` is faster. In a thread it
+    lets the others run meanwhile.
     """
+    check_extent(body)
     try:
-        document = json.loads(body.decode("utf-8"), parse_constant=float, object_pairs_hook=_once)
+        document = json.loads(
+            body.decode("utf-8"), parse_constant=float, parse_float=_float, parse_int=_int, object_pairs_hook=_once
+        )
         if _SURROGATE.search(body):
             json.dumps(document, ensure_ascii=False).encode("utf-8")  # fails on half a pair
     except UnicodeEncodeError:
@@ -89,6 +96,15 @@ def read_exact_json(body: bytes) -> Any:
     except RecursionError:
         raise BadRequest("The request body is nested too deeply.") from None
     return document
+
+
+# Functions of Python, for which the parser lets other threads have their turn; of `float` and `int` it wouldn't.
+def _float(text: str) -> float:
+    return float(text)
+
+
+def _int(text: str) -> int:
+    return int(text)
 
 
 def _may_repeat_a_member(body: bytes, document: Any) -> bool:
@@ -271,7 +287,7 @@ def _deeply_plain(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _whole_characters(value)
+        return whole_text(value)
     if isinstance(value, int):
         if value.bit_length() > _MAX_BITS:
             raise TypeError("an integer of more than 3,000 digits has no JSON form")
@@ -292,13 +308,9 @@ def _deeply_plain(value: Any, depth: int) -> Any:
     return _deeply_plain(_plain(value), depth + 1)
 
 
-def _whole_characters(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _key(key: Any) -> str:
     if isinstance(key, str):
-        return _whole_characters(key)
+        return whole_text(key)
     if isinstance(key, (bool, np.bool_)):
         return "true" if key else "false"
     if isinstance(key, (int, float, np.generic)):

@@ -72,7 +72,8 @@ class BatchRun:
             if self._unsaved:
                 await self._save()
             if not self._settled:
-                self._lane.offer(self)
+                if self._taking:
+                    self._lane.offer(self)
                 await self._collect()
         self._lane.withdraw(self)
         if not self._stopping.is_set():

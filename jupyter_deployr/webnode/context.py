@@ -14,6 +14,7 @@ from jupyter_deployr.webnode.access_log import USER_IN_SCOPE
 from jupyter_deployr.webnode.auth import Logins, Principal, Tokens
 from jupyter_deployr.webnode.batches import Batches
 from jupyter_deployr.webnode.catalog import Catalog
+from jupyter_deployr.webnode.events import ChangeFeed
 from jupyter_deployr.webnode.live_sessions import LiveSessions
 from jupyter_deployr.webnode.settings import Settings
 from jupyter_deployr.webnode.snapshots import SnapshotLibrary
@@ -31,6 +32,7 @@ class WebNode:
     sessions: LiveSessions
     batches: Batches
     compute: ComputeNode
+    feed: ChangeFeed
 
 
 def _node(request: Request) -> WebNode:
@@ -38,11 +40,12 @@ def _node(request: Request) -> WebNode:
     return node
 
 
-# It is here to be seen in the documents: `_caller` reads the header itself, and verifies it.
+# It is here to be seen in the documents: `authenticate` reads the header itself, and verifies it.
 _Bearer = Annotated[object, Security(HTTPBearer(scheme_name="Bearer", bearerFormat="JWT", auto_error=False))]
 
 
-async def _caller(request: Request, _: _Bearer) -> Principal:
+async def authenticate(request: Request) -> Principal:
+    """Who is calling, by the access token. Raises Unauthorized."""
     header = request.headers.get("authorization", "").encode("latin-1")
     tokens = _node(request).tokens
     principal = tokens.verified(header)
@@ -52,5 +55,10 @@ async def _caller(request: Request, _: _Bearer) -> Principal:
     return principal
 
 
+async def caller(request: Request, _: _Bearer) -> Principal:
+    """`authenticate`, as what a route depends on."""
+    return await authenticate(request)
+
+
 Node = Annotated[WebNode, Depends(_node)]
-Caller = Annotated[Principal, Depends(_caller)]
+Caller = Annotated[Principal, Depends(caller)]

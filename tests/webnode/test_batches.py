@@ -356,10 +356,13 @@ def test_a_batch_goes_on_with_the_version_it_was_started_on(api: Api, tmp_path: 
     assert outputs(complete(api, execution)) == [2 * x for x in range(20)]
 
 
-def test_a_batch_of_a_deleted_version_fails_and_keeps_what_is_done(api: Api, tmp_path: Path) -> None:
+@pytest.mark.parametrize("parallel_count", [2, 10])
+def test_a_batch_of_a_deleted_version_fails_and_keeps_what_is_done(
+    api: Api, tmp_path: Path, parallel_count: int
+) -> None:
     gate = tmp_path / "gate"
     path = gated(api, "BatchDeleted", gate)
-    execution = start(api, path, [{"x": -1}, *numbers(20)], parallelCount=2)
+    execution = start(api, path, [{"x": -1}, *numbers(20)], parallelCount=parallel_count)
     wait_until(lambda: completed(api, execution) == 1)
     api.ok("DELETE", "/services/BatchDeleted/V1.0")
     gate.touch()

@@ -6,6 +6,7 @@ import gzip
 import json
 import select
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import requests
 
 from tests import server_process
 from tests.api import Api, definitions
@@ -137,6 +139,7 @@ NOT_JSON = {
     "two documents": b'{"code": "y = 1", "v": [1]} {}',
     "a form": b"code=y&v=1",
     "a pickle": b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x93\x94\x8c\x04true\x94\x85\x94R\x94.",
+    "a fraction of 8,601 digits": b'{"code": "y = 1", "v": [0.' + b"1" * 17_200 + b"]}",
     "a million members": b"{" + b",".join(b'"k%d":1' % number for number in range(1_000_000)) + b"}",
 }
 
@@ -146,16 +149,61 @@ NOT_JSON = {
 def test_bodies_that_are_no_request(api: Api, echo: str, targets: dict[str, str], target: str, body: bytes) -> None:
     if target == "batch" and body.startswith(b"{"):
         body = b"[" + body + b"]"
-        if body.count(b"1") > 900_000:
-            # In a batch it is the record that is refused.
-            execution = api.ok("POST", targets["batch"], 202, data=body, headers=JSON)
-            api.ok("DELETE", f"{targets['batch']}/{execution['batchExecutionId']}")
-            return
     fault = api.error("POST", targets[target], 400, data=body, headers=JSON)
     assert len(fault["message"]) < 5_000
     assert "Traceback" not in fault["message"]
     assert api.consume(echo, v=[1])["outputParameters"] == {"v": [1]}
     assert api.ok("GET", "/services/Hostile") == []
+
+
+def test_members_are_counted_on_every_route(api: Api) -> None:
+    members = ",".join(f'"k{number}":1' for number in range(100_001))
+    fault = api.error("POST", "/sessions", 400, data="{" + members + "}", headers=JSON)
+    assert "more than 100,000 members" in fault["message"]
+
+
+def test_text_holds_what_it_likes(api: Api, echo: str) -> None:
+    text = ":" * 200_000 + '":1,' * 100_001 + "7" * 20_000
+    assert api.consume(echo, v=[text])["outputParameters"] == {"v": [text]}
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/login"), ("POST", "/login/refreshToken")])
+def test_who_has_not_signed_in_sends_little(api: Api, method: str, path: str) -> None:
+    body = b'{"username": "' + b"x" * 70_000 + b'"}'
+    answer = requests.request(method, api.url + path, data=body, headers=JSON, timeout=60)
+    assert answer.status_code == 413
+    assert "65,536 bytes" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("path", ["/sessions", "/services/Hostile/V1.0", "/api/HostileEcho/V1.0/batch"])
+def test_without_a_token_no_body_is_waited_for(server: ServerProcess, path: str) -> None:
+    address = urlsplit(server.url)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90000000\r\n\r\n{{"
+    with socket.create_connection((address.hostname or "", address.port or 0), 60) as connection:
+        connection.sendall(head.encode())
+        assert b" 401 " in connection.recv(4096).split(b"\r\n")[0]
+
+
+def test_a_long_body_leaves_the_others_their_turn(
+    api: Api, server: ServerProcess, targets: dict[str, str]
+) -> None:
+    numbers = "1," * 4_000_000 + "1"
+    inputs = f'[{{"name": "x", "value": [{numbers}]}}]'
+    body = f'{{"code": "y = len(x)", "inputParameters": {inputs}, "outputParameters": ["y"]}}'
+    found: list[Any] = []
+    asking = threading.Thread(
+        target=lambda: found.append(api.send("POST", targets["execute"], data=body.encode(), headers=JSON))
+    )
+    other = Api(server)
+    began = time.monotonic()
+    asking.start()
+    longest = 0.0
+    while asking.is_alive():
+        sent = time.monotonic()
+        other.ok("GET", "/status")
+        longest = max(longest, time.monotonic() - sent)
+    assert found[0].json()["outputParameters"] == [{"name": "y", "value": 4_000_001}], found[0].text[:500]
+    assert longest < (time.monotonic() - began) / 2
 
 
 @pytest.mark.parametrize("target", ["consume", "publish", "execute"])
