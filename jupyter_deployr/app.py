@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from traitlets import Bool, Int, List, Unicode
+from traitlets import Bool, Int, List, Unicode, default
 
 from jupyter_deployr.account_commands import RotateKeyApp, UserApp
 from jupyter_deployr.command import Command, CommandGroup, fail
@@ -39,7 +39,16 @@ class ServeApp(Command):
         24 * 3600, min=0, help="How long a session may go without a request before it is closed; 0 is for ever."
     ).tag(config=True)
     warm_sessions = Int(1, min=0, help="Sessions to keep started for who opens one next.").tag(config=True)
+    snapshot_load_seconds = Int(
+        60, min=1, help="How long an object may take to load; one that takes longer is not kept in a snapshot."
+    ).tag(config=True)
     max_body_bytes = Int(100 * 1024 * 1024, min=1, help="Largest body of a call.").tag(config=True)
+    slow_request_seconds = Int(
+        20, min=1, help="How long the head of a request may take, or its body bring less than 500 bytes a second."
+    ).tag(config=True)
+    keep_alive_seconds = Int(
+        75, min=1, help="How long a connection may be idle between two requests before it is closed."
+    ).tag(config=True)
     max_batch_records = Int(1_000_000, min=1, help="Largest number of records in one batch execution.").tag(config=True)
     batch_retention_seconds = Int(
         7 * 24 * 3600, min=1, help="How long a batch execution is kept after its end, if nobody deletes it."
@@ -54,7 +63,9 @@ class ServeApp(Command):
     ).tag(config=True)
     drain_seconds = Int(15, min=0, help="How long running requests may take to end after SIGTERM.").tag(config=True)
     threads = Int(1, min=1, help="OpenMP and BLAS threads of each worker and session.").tag(config=True)
-    preload = List(Unicode(), help="Modules to import before workers and sessions are forked.").tag(config=True)
+    preload = List(
+        Unicode(), help="Modules to import before workers and sessions are forked; by default numpy, pandas and others."
+    ).tag(config=True)
     pass_environment = List(Unicode(), help="Environment variables that user code may see.").tag(config=True)
 
     aliases = {**Command.aliases, "ip": "ServeApp.ip", "port": "ServeApp.port"}
@@ -62,6 +73,12 @@ class ServeApp(Command):
         "embedded": ({"ServeApp": {"embedded": True}}, "Take another free port when the port is taken."),
         "debug": ({"Application": {"log_level": logging.DEBUG}}, "Log everything."),
     }
+
+    @default("preload")
+    def _default_preload(self) -> list[str]:
+        from jupyter_deployr.webnode import ComputeSettings
+
+        return list(ComputeSettings.preload)
 
     def start(self) -> None:
         from jupyter_deployr.webnode import CannotStart, ComputeSettings, Settings, run
@@ -82,6 +99,8 @@ class ServeApp(Command):
             sign_in_seconds=self.sign_in_seconds,
             signing_key_seconds=self.signing_key_seconds,
             max_body_bytes=self.max_body_bytes,
+            slow_request_seconds=self.slow_request_seconds,
+            keep_alive_seconds=self.keep_alive_seconds,
             max_sessions=self.max_sessions,
             idle_session_seconds=self.idle_session_seconds,
             max_batch_records=self.max_batch_records,
@@ -94,6 +113,7 @@ class ServeApp(Command):
                 environment=tuple(self.pass_environment),
                 threads=self.threads,
                 warm_sessions=self.warm_sessions,
+                snapshot_load_seconds=self.snapshot_load_seconds,
             ),
         )
         try:

@@ -23,7 +23,7 @@ hypothesis.settings.load_profile("house")
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One server for the whole test run. Tests use names of their own in it."""
-    running = server_process.start(tmp_path_factory.mktemp("server"))
+    running = server_process.start(tmp_path_factory.mktemp("server"), preload=None)
     yield running
     running.stop()
 

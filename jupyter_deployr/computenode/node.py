@@ -9,18 +9,20 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from jupyter_deployr.computenode.definition import ServiceDefinition
-from jupyter_deployr.computenode.exporting import export
+from jupyter_deployr.computenode.exporting import exported
 from jupyter_deployr.computenode.forking import ForkServer, compute_environment
 from jupyter_deployr.computenode.manifest import differences, environment, other_python
 from jupyter_deployr.computenode.pool import Check, ServicePool
 from jupyter_deployr.computenode.sessions import Session
 from jupyter_deployr.computenode.warm_sessions import WarmSessions
+from jupyter_deployr.computenode.zygote import PRELOADED
 
 
 class ComputeNode(Protocol):
@@ -61,10 +63,11 @@ class ComputeNode(Protocol):
     def refusal(self, manifest: Mapping[str, Any]) -> str | None:
         """Why a snapshot with that manifest can't be loaded here, and what to do; None when it can."""
 
-    async def export(self, snapshot: Path) -> Path:
-        """Write a snapshot as a zip that other programs can read; returns its path, which is the caller's to remove.
+    def export(self, snapshot: Path) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The pieces of a snapshot as a zip that other programs can read, to be taken within the block.
 
-        Raises BadRequest when the snapshot can't be loaded here, StorageFull, WorkerLost, TimedOut.
+        To enter it raises BadRequest when the snapshot can't be loaded here, StorageFull, WorkerLost, TimedOut. The
+        pieces raise WorkerLost and TimedOut when they break off.
         """
 
     def draft(self) -> Path:
@@ -74,14 +77,16 @@ class ComputeNode(Protocol):
 @dataclass(frozen=True)
 class ComputeSettings:
     """How a local compute node runs: workers per version, calls that may wait per version, modules to preload,
-    environment variables to pass on, threads for OpenMP and BLAS, and sessions to keep started for who comes next."""
+    environment variables to pass on, threads for OpenMP and BLAS, sessions to keep started for who comes next, and how
+    long an object may take to load, to be in a snapshot."""
 
     workers: int = 2
     max_queue: int = 1000
-    preload: Sequence[str] = ()
+    preload: Sequence[str] = PRELOADED
     environment: Sequence[str] = ()
     threads: int = 1
     warm_sessions: int = 1
+    snapshot_load_seconds: float = 60
 
 
 class LocalComputeNode:
@@ -138,7 +143,7 @@ class LocalComputeNode:
         return await self._warm.take()
 
     async def _start_session(self) -> Session:
-        session = Session(self._zygote, self._scratch, self._sockets)
+        session = Session(self._zygote, self._scratch, self._sockets, load_seconds=self._settings.snapshot_load_seconds)
         await session.start()
         return session
 
@@ -148,8 +153,8 @@ class LocalComputeNode:
     def refusal(self, manifest: Mapping[str, Any]) -> str | None:
         return other_python(manifest)
 
-    async def export(self, snapshot: Path) -> Path:
-        return await export(self._zygote, snapshot, self.draft())
+    def export(self, snapshot: Path) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        return exported(self._zygote, snapshot, self.draft())
 
     def draft(self) -> Path:
         return self._scratch / f"draft-{secrets.token_hex(8)}"

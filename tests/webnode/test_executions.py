@@ -47,6 +47,11 @@ def lines(answer: requests.Response) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.iter_lines(MB)]
 
 
+def printed(messages: list[dict[str, Any]]) -> str:
+    """What was written to standard output and standard error, however it was cut into messages."""
+    return "".join(message["content"]["text"] for message in messages if message["msg_type"] == "stream")
+
+
 def follow(api: Api, session: str, execution: str, after: int = 0, **options: Any) -> requests.Response:
     return api.send("GET", f"/sessions/{session}/executions/{execution}/events?after={after}", **options)
 
@@ -121,17 +126,6 @@ def test_lines_and_console_come_while_the_code_runs(api: Api, session: str, dire
     assert api.ok("GET", f"/sessions/{session}/console-output") == {"consoleOutput": "before\nafter\n"}
 
 
-def test_lines_come_soon(api: Api, session: str) -> None:
-    code = "import time\nfor _ in range(10): print(time.time()); time.sleep(.1)"
-    late = []
-    for line in begin(api, session, code).iter_lines(MB):
-        message = json.loads(line)
-        if message.get("msg_type") == "stream":
-            late.append(time.time() - float(message["content"]["text"]))
-    assert len(late) == 10
-    assert sorted(late)[5] < 0.25
-
-
 def test_a_dropped_connection_does_not_stop_the_code(api: Api, session: str, directory: Path) -> None:
     answer = begin(api, session, f"print('one')\n{WAITING}\nprint('two'); kept = 1")
     execution = answer.headers["x-execution-id"]
@@ -139,7 +133,7 @@ def test_a_dropped_connection_does_not_stop_the_code(api: Api, session: str, dir
     answer.close()
     (directory / "go").touch()
     *messages, last = lines(follow(api, session, execution, 1))
-    assert [message["content"]["text"] for message in messages if message["msg_type"] == "stream"] == ["one\n", "two\n"]
+    assert printed(messages) == "one\ntwo\n"
     assert last["success"] is True
     assert api.execute(session, "kept")["consoleOutput"] == "1\n"
 

@@ -121,13 +121,13 @@ def test_the_word_of_a_commit_is_lost(
         proxy.arm(statement)
         _unavailable(api, method, path, json=body)
         assert proxy.cut.is_set()
-        # It was done, and soon the server knows.
-        wait_until(lambda: sorted(each["name"] for each in api.ok("GET", "/services")) == found)
+        # It was done, and the next change waits until the server knows.
+        assert api.send(method, path, json=body).status_code == once_more
+        assert sorted(each["name"] for each in api.ok("GET", "/services")) == found
         if method != "DELETE":
             wait_until(lambda: api.consume(path.replace("services", "api"))["outputParameters"] == {"y": 2})
         else:
             api.error("POST", old, 404, json={})
-        wait_until(lambda: api.send(method, path, json=body).status_code == once_more)
 
 
 def test_the_word_of_a_batchs_results_is_lost(start_server: Start, database_url: str, postgresql: PostgreSQL) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import psutil
@@ -170,12 +171,10 @@ def test_a_stopped_process_is_closed_by_force(api: Api, bystander: str) -> None:
     session = api.session()
     below = processes(api, session)
     with ThreadPoolExecutor(2) as threads:
-        code = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
-        waiting = [
-            threads.submit(api.error, "POST", f"/sessions/{session}/execute", 410, json={"code": asked})
-            for asked in (code, "1")
-        ]
+        execute = partial(threads.submit, api.error, "POST", f"/sessions/{session}/execute", 410)
+        waiting = [execute(json={"code": "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"})]
         wait_until(lambda: below[0].status() == psutil.STATUS_STOPPED)
+        waiting.append(execute(json={"code": "1"}))
         assert_unharmed(api, bystander)
         api.ok("DELETE", f"/sessions/{session}/force")
         for answer in waiting:

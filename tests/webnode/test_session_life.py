@@ -209,14 +209,16 @@ def test_any_request_is_use(hasty: ServerProcess) -> None:
     assert values(api.execute(used, "x = 1", outputs=["x"])) == {"x": 1}
 
 
-def test_an_idle_session_gives_its_place_back(hasty: ServerProcess) -> None:
+def test_an_idle_session_gives_its_place_back(hasty: ServerProcess, tmp_path: Path) -> None:
     api = Api(hasty)
     wait_until(lambda: not listed(api))
-    code = f"import time; time.sleep({3 * IDLE_SECONDS})"
+    gate = tmp_path / "gate"
+    code = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(.05)"
     with ThreadPoolExecutor(3) as threads:
         running = [threads.submit(lambda: api.execute(api.session(), code)) for _ in range(3)]
         wait_until(lambda: len(listed(api)) == 3)
         assert "All 3 sessions are taken" in api.error("POST", "/sessions", 503, json={})["message"]
+        gate.touch()
         assert all(execution.result(60)["success"] for execution in running)
     wait_until(lambda: api.send("POST", "/sessions", json={}).status_code == 201)
 
