@@ -64,6 +64,7 @@ HEAVY = [
     "orjson",
     "psutil",
     "sklearn",
+    "tqdm",
     "ipykernel",
     "jupyter_server",
 ]

@@ -6,11 +6,21 @@
     client.login(deployrclient.models.LoginRequest("admin", password))
     client.consume("Iris", "V1.0", {"flower_data": [7, 3.2, 4.7, 1.4]}).output_parameters
 
+That is a method for each operation. `Service`, `Session` and `Batch` are objects on top of them:
+
+    iris = client.service("Iris", "V1.0")
+    iris([7, 3.2, 4.7, 1.4])
+
 `connect()` finds server and password by itself, and starts the embedded server where none is configured.
 """
 
 from jupyter_deployr.client.api import DeployRClient
+from jupyter_deployr.client.batch import Batch, BatchStatus
 from jupyter_deployr.client.connection import connect
+from jupyter_deployr.client.network import Network
+from jupyter_deployr.client.results import CallResult, ExecutionResult
+from jupyter_deployr.client.service import Service
+from jupyter_deployr.client.session import Run, Session
 from jupyter_deployr.client.transport import Timeouts
 from jupyter_deployr.protocol import models
 from jupyter_deployr.protocol.errors import (
@@ -40,20 +50,28 @@ from jupyter_deployr.protocol.errors import (
 
 __all__ = [
     "BadRequest",
+    "Batch",
+    "BatchStatus",
+    "CallResult",
     "Conflict",
     "DeployRClient",
     "DeployRError",
     "EmbeddedServerFailed",
     "ExecutionFailed",
+    "ExecutionResult",
     "Forbidden",
     "Gone",
     "InvalidInputs",
     "MethodNotAllowed",
+    "Network",
     "NotFound",
     "NotImplementedHere",
     "PayloadTooLarge",
+    "Run",
     "ServerFault",
     "ServerUnreachable",
+    "Service",
+    "Session",
     "StorageFull",
     "TimedOut",
     "Timeouts",

@@ -7,13 +7,19 @@ from functools import partial
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from jupyter_deployr.client.activity import ActivityOperations
+from jupyter_deployr.client.batch import Batch
 from jupyter_deployr.client.batches import BatchOperations
 from jupyter_deployr.client.calls import Caller, Headers, as_body, as_model, path
 from jupyter_deployr.client.compute import ComputeOperations
 from jupyter_deployr.client.inputs import inputs_as_json
+from jupyter_deployr.client.network import Network
+from jupyter_deployr.client.service import Service
+from jupyter_deployr.client.session import AnySnapshot, Session
 from jupyter_deployr.client.sessions import SessionOperations
 from jupyter_deployr.client.tokens import TokenKeeper
 from jupyter_deployr.client.transport import Timeouts, Transport
+from jupyter_deployr.protocol import models
 from jupyter_deployr.protocol.errors import from_response
 from jupyter_deployr.protocol.models import (
     AccessTokenResponse,
@@ -25,7 +31,6 @@ from jupyter_deployr.protocol.models import (
     LoginRequest,
     PublishWebServiceRequest,
     RenewTokenRequest,
-    Session,
     Snapshot,
     SnapshotProgress,
     StatusResponse,
@@ -35,7 +40,7 @@ from jupyter_deployr.protocol.models import (
 )
 
 
-class DeployRClient(SessionOperations, BatchOperations, ComputeOperations):
+class DeployRClient(SessionOperations, BatchOperations, ComputeOperations, ActivityOperations):
     """Speaks to one DeployR server. May be used from several threads at once.
 
     After `login` the client keeps the token pair in memory, sends the access token with every operation and renews it
@@ -46,9 +51,9 @@ class DeployRClient(SessionOperations, BatchOperations, ComputeOperations):
     this protocol), Unauthorized (no valid token) and ServerFault; what else it raises stands with it.
     """
 
-    def __init__(self, base_url: str, *, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, base_url: str, *, timeouts: Timeouts | None = None, network: Network | None = None) -> None:
         """`base_url` is the server's address, such as `http://localhost:12800`."""
-        self._transport = Transport(base_url, timeouts or Timeouts())
+        self._transport = Transport(base_url, timeouts or Timeouts(), network)
         self._tokens = TokenKeeper(lambda refresh_token: self._renew(RenewTokenRequest(refresh_token), None))
         self._caller = Caller(self._transport, self._tokens)
         self._call = self._caller.call
@@ -83,9 +88,40 @@ class DeployRClient(SessionOperations, BatchOperations, ComputeOperations):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy, here or in another process, starts signed out: tokens don't travel.
-        return partial(DeployRClient, timeouts=self.timeouts), (self.base_url,)
+        return partial(DeployRClient, timeouts=self.timeouts, network=self._transport.network), (self.base_url,)
+
+    # -------------------------------------------------------------------------------------------------- objects
+
+    def service(self, name: str, version: str | None = None) -> Service:
+        """A version to call like a function; without `version`, the newest one. Raises NotFound."""
+        return Service.find(self, name, version)
+
+    def services(self) -> list[Service]:
+        """Every version of every service."""
+        return [Service(self, definition) for definition in self.get_all_web_services()]
+
+    def batch(self, name: str, version: str, execution_id: str) -> Batch:
+        """A batch execution that was started before, here or elsewhere. Raises NotFound."""
+        return Batch.find(self, name, version, execution_id)
+
+    def session(
+        self, name: str | None = None, *, snapshot: AnySnapshot | None = None, label: str | None = None
+    ) -> Session:
+        """A new session, with what `snapshot` has in it. `label` says what uses it, such as a notebook's path.
+
+        Raises NotFound (no such snapshot), Unavailable.
+        """
+        return Session.start(self, name, snapshot, label)
+
+    def attach(self, session_id: str) -> Session:
+        """A session that is live. Raises NotFound, Gone."""
+        return Session(self, session_id, name=self.get_session(session_id).name or "")
 
     # ------------------------------------------------------------------------------------------- authentication
+
+    def use_token(self, access_token: str, refresh_token: str | None = None) -> None:
+        """Use a token pair that somebody else has got. Without `refresh_token`, the sign-in ends with the token."""
+        self._tokens.keep(AccessTokenResponse("Bearer", access_token, refresh_token=refresh_token))
 
     def login(self, login_request: LoginRequest, headers: Headers = None) -> AccessTokenResponse:
         """`login`: exchange name and password for a token pair, which the client keeps. Raises Unauthorized."""
@@ -127,9 +163,9 @@ class DeployRClient(SessionOperations, BatchOperations, ComputeOperations):
             CreateSessionResponse, "POST", "/sessions", headers, model=create_session_request, timeout=timeout
         )
 
-    def list_sessions(self, headers: Headers = None) -> list[Session]:
+    def list_sessions(self, headers: Headers = None) -> list[models.Session]:
         """`listSessions`: the caller's live sessions."""
-        return self._call(list[Session], "GET", "/sessions", headers)
+        return self._call(list[models.Session], "GET", "/sessions", headers)
 
     def cancel_session(self, id: str, headers: Headers = None) -> str:  # noqa: A002
         """`cancelSession`: interrupt what session `id` executes; the session lives on. Raises NotFound, Gone."""

@@ -10,10 +10,11 @@ The embedded server's generated password is read from its file.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from jupyter_deployr.client import embedded
 from jupyter_deployr.client.api import DeployRClient
+from jupyter_deployr.client.network import Network, PathLike
 from jupyter_deployr.client.transport import Timeouts, server_address
 from jupyter_deployr.protocol import places
 from jupyter_deployr.protocol.errors import Unauthorized
@@ -32,17 +33,27 @@ def connect(
     *,
     ask: Callable[[str], str] | None = None,
     timeouts: Timeouts | None = None,
+    token: str | None = None,
+    ca: PathLike | None = None,
+    client_certificate: PathLike | tuple[PathLike, PathLike] | None = None,
+    proxies: str | Mapping[str, str] | None = None,
 ) -> DeployRClient:
     """A client that is signed in to `url`, or else to the configured or the embedded server.
 
     `ask` gets a prompt and returns a password; it is called only when no password is known for that server and
-    account. Raises Unauthorized, ServerUnreachable, EmbeddedServerFailed.
+    account. With an access `token` there is no login; the server looks at it with the first operation. For `ca`,
+    `client_certificate` and `proxies` see `Network`. Raises Unauthorized, ServerUnreachable, EmbeddedServerFailed.
     """
+    network = Network(ca, client_certificate, proxies)
     if url is not None:
         url = server_address(url)
     username = username or os.environ.get("DEPLOYR_USERNAME") or places.ADMIN
     data_dir = places.default_data_dir()
     target = url or configured_server() or embedded.start(data_dir).url
+    if token is not None:
+        client = DeployRClient(target, timeouts=timeouts, network=network)
+        client.use_token(token)
+        return client
     password = _known_password(target, username)
     if password is None and ask is not None:
         password = ask(f"Password of {username} at {target}: ")
@@ -51,7 +62,7 @@ def connect(
             f"No password is known for {username} at {target}. "
             "Run %login, or set the environment variable DEPLOYR_PASSWORD."
         )
-    client = DeployRClient(target, timeouts=timeouts)
+    client = DeployRClient(target, timeouts=timeouts, network=network)
     client.login(LoginRequest(username, password))
     return client
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from jupyter_deployr.client.calls import Caller, Headers, as_body, as_model, path
+from jupyter_deployr.client.calls import Caller, Headers, path
+from jupyter_deployr.client.executions import Event, FollowedExecution
 from jupyter_deployr.client.transport import Transport
-from jupyter_deployr.protocol.errors import BadRequest, ServerUnreachable, UnexpectedResponse, from_response
+from jupyter_deployr.protocol.errors import BadRequest
 from jupyter_deployr.protocol.models import (
     CompleteRequest,
     ConsoleOutputResponse,
@@ -21,12 +21,8 @@ from jupyter_deployr.protocol.models import (
     SessionDetails,
 )
 
-Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
 
-# Followed again so many times without a message in between, an execution is given up.
-_ATTEMPTS = 5
-_PAUSE_SECONDS = 0.5
 _PIECE = 1024 * 1024
 
 
@@ -64,38 +60,30 @@ class SessionOperations:
         target, timeout = path("sessions", id, "execute"), self._transport.timeouts.execution
         if on_event is None:
             return self._caller.call(ExecuteResponse, "POST", target, headers, model=execute_request, timeout=timeout)
-        body, following = as_body(execute_request), _Following(on_event)
-        try:
-            return self._caller.with_token(
-                headers,
-                lambda sent: following.hear(
-                    self._transport.lines("POST", target, body=body, headers=sent, timeout=timeout)
-                ),
-            )
-        except ServerUnreachable:
-            if not following.execution:
-                raise
-        return self._follow(id, following, headers)
+        execution = self.stream_code(id, execute_request, headers)
+        for event in execution:
+            on_event(event)
+        return execution.result()
 
-    def _follow(self, session: str, following: _Following, headers: Headers) -> ExecuteResponse:
-        """Take up what broke off, as long as it gets further."""
-        target = path("sessions", session, "executions", following.execution, "events")
-        timeout = self._transport.timeouts.execution
+    def stream_code(self, id: str, execute_request: ExecuteRequest, headers: Headers = None) -> FollowedExecution:  # noqa: A002
+        """`executeCode` as a stream: begin to run code in session `id`; what is returned gives the messages.
 
-        def send(sent: dict[str, str]) -> ExecuteResponse:
-            query = {"after": str(following.seen)}
-            return following.hear(self._transport.lines("GET", target, query=query, headers=sent, timeout=timeout))
+        Raises NotFound, Gone, BadRequest.
+        """
+        return FollowedExecution.begin(self._transport, self._caller, id, execute_request, headers)
 
-        attempts = 0
-        while True:
-            seen = following.seen
-            try:
-                return self._caller.with_token(headers, send)
-            except ServerUnreachable:
-                attempts = 0 if following.seen > seen else attempts + 1
-                if attempts == _ATTEMPTS:
-                    raise
-                time.sleep(_PAUSE_SECONDS)
+    def follow_execution(
+        self,
+        id: str,  # noqa: A002
+        execution_id: str,
+        after: int = 0,
+        headers: Headers = None,
+    ) -> FollowedExecution:
+        """`followExecution`: the messages of an execution that was begun as a stream, from after the `seq` `after`.
+
+        Raises NotFound (no such execution, or not one of the last), Gone.
+        """
+        return FollowedExecution.again(self._transport, self._caller, id, execution_id, after, headers)
 
     def get_session_console_output(self, id: str, headers: Headers = None) -> ConsoleOutputResponse:  # noqa: A002
         """`getSessionConsoleOutput`: what the current execution of session `id` has printed, or the last one."""
@@ -206,30 +194,6 @@ class SessionOperations:
         return self._caller.with_token(
             headers, lambda sent: self._transport.download(source, target, headers=sent, timeout=timeout)
         )
-
-
-class _Following:
-    """One execution as it is followed: which it is, and the last message that has been seen."""
-
-    def __init__(self, on_event: OnEvent) -> None:
-        self._on_event = on_event
-        self.execution = ""
-        self.seen = 0
-
-    def hear(self, lines: Iterator[Any]) -> ExecuteResponse:
-        """The response at the end of the lines. Raises what it says instead, or ServerUnreachable before the end."""
-        for line in lines:
-            if not isinstance(line, dict):
-                raise UnexpectedResponse("A line of the answer is no JSON object.")
-            if "seq" in line:
-                self.execution = self.execution or line.get("metadata", {}).get("executionId", "")
-                self.seen = line["seq"]
-                self._on_event(line)
-            elif "exceptionType" in line:
-                raise from_response(line["code"], line)
-            else:
-                return as_model(ExecuteResponse, line)
-        raise ServerUnreachable("The answer broke off.")
 
 
 class _FileForm:

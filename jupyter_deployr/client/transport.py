@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
+import ssl
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -15,6 +16,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
 from jupyter_deployr import __version__
+from jupyter_deployr.client import redirects
+from jupyter_deployr.client.network import Network
+from jupyter_deployr.client.retries import pause_before_retry
 from jupyter_deployr.protocol.errors import ServerUnreachable, UnexpectedResponse, from_response
 
 _DEFAULT_HEADERS = {
@@ -24,6 +28,7 @@ _DEFAULT_HEADERS = {
 }
 
 _PIECE = 1024 * 1024
+_EVENTS = "text/event-stream"
 
 Body = bytes | BinaryIO | Iterator[bytes] | None
 """What travels in a request: all of it, or what is read while it is sent."""
@@ -57,40 +62,60 @@ def server_address(url: str) -> str:
     return url.rstrip("/")
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class _LivenessAdapter(HTTPAdapter):
     """Probes silent connections, so that a vanished server ends a long wait."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-        for name, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-            if hasattr(socket, name):
-                options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
-        super().init_poolmanager(*args, socket_options=options, **kwargs)
+        super().init_poolmanager(*args, socket_options=_socket_options(), **kwargs)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(proxy, socket_options=_socket_options(), **kwargs)
+
+
+def _socket_options() -> list[Any]:
+    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
+    return options
+
+
+class Lines(Iterator[Any]):
+    """The decoded JSON of each line of an answer, as they come, and the `headers` before them."""
+
+    def __init__(self, response: requests.Response, documents: Iterator[Any]) -> None:
+        self._response = response
+        self._documents = documents
+        self._closed = False
+        self.headers: Mapping[str, str] = response.headers
+
+    def __next__(self) -> Any:
+        if self._closed:
+            raise ServerUnreachable("Nobody listens to this answer any more.")
+        return next(self._documents)
+
+    def close(self) -> None:
+        """Give the connection back; one on which lines are still to come ends."""
+        self._closed = True
+        self._response.close()
 
 
 class Transport:
     """Sends requests to one server. May be used from several threads at once.
 
-    Proxies and certificates come from the environment, as with every program on requests; a server on this machine is
-    spoken to directly. Redirects are not followed.
+    A GET that finds no server, or one that is about to be back, is sent again a little later; nothing else ever is.
+    Redirects are followed within the server only.
     """
 
-    def __init__(self, base_url: str, timeouts: Timeouts) -> None:
+    def __init__(self, base_url: str, timeouts: Timeouts, network: Network | None = None) -> None:
         self.base_url = server_address(base_url)
         self.timeouts = timeouts
+        self.network = network or Network()
+        self.network.options(self.base_url)
         self._session = requests.Session()
         self._session.headers.update(_DEFAULT_HEADERS)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _LivenessAdapter())
-        self._proxies = {"http": "", "https": ""} if _is_loopback(self.base_url) else None
 
     def close(self) -> None:
         """Close idle connections."""
@@ -122,19 +147,54 @@ class Transport:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
-    ) -> Iterator[Any]:
-        """The decoded JSON of each line of a successful answer, as they come; of a plain one, its one document.
+    ) -> Lines:
+        """What a successful answer has in its lines; of a plain answer, its one document.
 
         Raises as `send`; `timeout` counts for each line.
         """
         accepting = {**(headers or {}), "Accept": "application/x-ndjson, application/json"}
         response = self._request(method, path, body, query, accepting, timeout, stream=True)
+        if response.headers.get("Content-Type", "").startswith("application/x-ndjson"):
+            return Lines(response, self._decoded(response))
         with response:
-            if not response.headers.get("Content-Type", "").startswith("application/x-ndjson"):
-                yield self._document(response)
-                return
+            return Lines(response, iter([self._document(response)]))
+
+    def _decoded(self, response: requests.Response) -> Iterator[Any]:
+        with response:
             for line in self._pieces(response, response.iter_lines(_PIECE)):
                 yield self._line(line)
+
+    def events(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[tuple[str, Any]]:
+        """The id and the decoded JSON of each server-sent event, as they come. Raises as `send`.
+
+        `timeout` counts for each sign of life.
+        """
+        response = self._request("GET", path, None, query, {**(headers or {}), "Accept": _EVENTS}, timeout, stream=True)
+        if response.headers.get("Content-Type", "").startswith(_EVENTS):
+            return self._told(response)
+        with response:
+            self._document(response)
+        raise UnexpectedResponse(
+            f"{self.base_url} answered with something that is no stream of events. Is this address a DeployR server?",
+            request_id=response.headers.get("X-Request-Id"),
+        )
+
+    def _told(self, response: requests.Response) -> Iterator[tuple[str, Any]]:
+        identity = ""
+        with response:
+            for line in self._pieces(response, response.iter_lines(_PIECE)):
+                field, _, value = line.partition(b": ")
+                if field == b"id":
+                    identity = value.decode("latin-1")
+                elif field == b"data":
+                    yield identity, self._line(value)
 
     def download(
         self,
@@ -147,7 +207,7 @@ class Transport:
         """Write the bytes of a successful answer to `target`, piece by piece; returns how many. Raises as `send`."""
         written = 0
         with self._request("GET", path, None, None, headers, timeout, stream=True) as response:
-            if not response.ok or 300 <= response.status_code < 400:
+            if not response.ok or redirects.is_redirect(response):
                 self._document(response)
             for piece in self._pieces(response, response.iter_content(_PIECE)):
                 written += target.write(piece)
@@ -186,29 +246,58 @@ class Transport:
     ) -> requests.Response:
         """Any answer. Raises ServerUnreachable when none comes."""
         seconds = self.timeouts.answer if timeout is None else timeout
-        try:
-            return self._session.request(
-                method,
-                self.base_url + path,
-                data=body,
-                params=query,
-                headers=headers,
-                timeout=(self.timeouts.connect, seconds),
-                allow_redirects=False,
-                proxies=self._proxies,
-                auth=_no_netrc,
-                stream=stream,
-            )
-        except requests.RequestException as fault:
-            unreachable = self._unreachable(fault, seconds)
-        # Raised out here because the fault holds the request with its token, and a context would drag it along.
+        options = {
+            "headers": headers,
+            "timeout": (self.timeouts.connect, seconds),
+            "stream": stream,
+            **self.network.options(self.base_url),
+        }
+        attempt = 1
+        while True:
+            outcome = self._exchange(method, path, body, query, options)
+            pause = pause_before_retry(method, outcome, attempt)
+            if pause is None:
+                break
+            if isinstance(outcome, requests.Response):
+                outcome.close()
+            time.sleep(pause)
+            attempt += 1
+        if isinstance(outcome, requests.Response):
+            return outcome
+        unreachable = self._unreachable(outcome, seconds)
+        # The fault holds the request with its token, and would be dragged along by the error's frames.
+        del outcome
         raise unreachable
+
+    def _exchange(
+        self, method: str, path: str, body: Body, query: Mapping[str, str] | None, options: Mapping[str, Any]
+    ) -> requests.Response | requests.RequestException:
+        """The outcome of one attempt, after the redirects that may be followed."""
+        url = self.base_url + path
+        file = cast(BinaryIO, body) if hasattr(body, "seek") else None
+        start = file.tell() if file else 0
+        try:
+            for _ in range(redirects.MOST + 1):
+                response = self._session.request(
+                    method, url, data=body, params=query, allow_redirects=False, auth=_no_netrc, **options
+                )
+                target = redirects.target_within(self.base_url, method, response)
+                if target is None or not (body is None or isinstance(body, bytes) or file):
+                    break
+                response.close()
+                url, query = target, None
+                if file:
+                    file.seek(start)
+        except requests.RequestException as fault:
+            return fault
+        return response
 
     def _document(self, response: requests.Response) -> Any:
         request_id = response.headers.get("X-Request-Id")
-        if 300 <= response.status_code < 400:
+        if redirects.is_redirect(response):
             raise UnexpectedResponse(
-                f"{self.base_url} redirects elsewhere, which is not followed. Use the server's own address.",
+                f"{self.base_url} redirects to {redirects.host_of(response) or 'nowhere'}, which is not followed: "
+                "token and data are meant for this server. Use the server's own address.",
                 request_id=request_id,
             )
         try:
@@ -235,10 +324,15 @@ class Transport:
                 f"No connection to {self.base_url} within {self.timeouts.connect:g} s. "
                 "Check the address and the network."
             )
-        if isinstance(fault, requests.exceptions.SSLError):
+        if isinstance(fault, requests.exceptions.SSLError) or _is_of_tls(fault):
             return ServerUnreachable(
-                f"No secure connection to {self.base_url}: {_reason(fault)}. "
-                "For a certificate authority of your own, set REQUESTS_CA_BUNDLE to its file."
+                f"No secure connection to {self.base_url}: {_reason(fault)}. For a certificate authority of your own, "
+                "give its file as `ca` or in REQUESTS_CA_BUNDLE; a server may also ask for a `client_certificate`."
+            )
+        if isinstance(fault, (requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL)):
+            return ServerUnreachable(
+                f"The proxy on the way to {self.base_url} doesn't let through ({_reason(fault)}). "
+                "Check `proxies`, or HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
             )
         if isinstance(fault, requests.ConnectionError):
             return ServerUnreachable(
@@ -256,11 +350,22 @@ def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _reason(fault: BaseException) -> str:
-    """The operating system's words for a fault; those of requests and urllib3 repeat the URL with its query."""
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    """A fault and what it came from."""
     link: BaseException | None = fault
     while link is not None:
-        if isinstance(link, OSError) and not isinstance(link, requests.RequestException):
-            return link.strerror or str(link)
+        yield link
         link = link.__cause__ or link.__context__
+
+
+def _is_of_tls(fault: BaseException) -> bool:
+    """Whether the secure connection is at fault, also where it is refused after it was made."""
+    return any(isinstance(cause, ssl.SSLError) for cause in _causes(fault))
+
+
+def _reason(fault: BaseException) -> str:
+    """The operating system's words for a fault; those of requests and urllib3 repeat the URL with its query."""
+    for cause in _causes(fault):
+        if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException):
+            return cause.strerror or str(cause)
     return type(fault).__name__

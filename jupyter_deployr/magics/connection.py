@@ -10,7 +10,7 @@ from jupyter_deployr.magics.settings import DeployRMagics
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_deployr.client import DeployRClient, Timeouts
+    from jupyter_deployr.client import DeployRClient
 
 
 class Connection:
@@ -19,7 +19,10 @@ class Connection:
     def __init__(self, settings: DeployRMagics) -> None:
         self._settings = settings
         self._client: DeployRClient | None = None
-        settings.observe(lambda change: self._drop(), names=["server", "username", "execution_timeout"])
+        settings.observe(
+            lambda change: self._drop(),
+            names=["server", "username", "execution_timeout", "ca", "client_certificate", "client_key", "proxies"],
+        )
 
     @property
     def client(self) -> DeployRClient:
@@ -27,22 +30,17 @@ class Connection:
 
         Raises Unauthorized, ServerUnreachable, EmbeddedServerFailed.
         """
-        from jupyter_deployr.client import connect
-
         known = self._client
         if known is None or not known.signed_in or known.base_url != self._address():
             self._drop()
-            known = connect(self._settings.server or None, self._settings.username or None, timeouts=self._timeouts())
-            self._client = known
+            known = self._client = self._connect(self._settings.server, self._settings.username)
         return known
 
     def sign_in(self, url: str | None, username: str | None, ask: Callable[[str], str]) -> DeployRClient:
         """Sign in anew, asking for the password where none is known; what was given stays in the settings."""
-        from jupyter_deployr.client import connect
-
         url = url or self._settings.server
         username = username or self._settings.username
-        client = connect(url or None, username or None, ask=ask, timeouts=self._timeouts())
+        client = self._connect(url, username, ask)
         self._settings.set_trait("server", url)
         self._settings.set_trait("username", username)
         self._drop()
@@ -60,10 +58,20 @@ class Connection:
         record = places.read_record(places.default_data_dir())
         return configured_server() or (record.url if record is not None else None)
 
-    def _timeouts(self) -> Timeouts:
-        from jupyter_deployr.client import Timeouts
+    def _connect(self, url: str, username: str, ask: Callable[[str], str] | None = None) -> DeployRClient:
+        from jupyter_deployr.client import Timeouts, connect
 
-        return dataclasses.replace(Timeouts(), execution=self._settings.execution_timeout)
+        settings = self._settings
+        shown, key = settings.client_certificate, settings.client_key
+        return connect(
+            url or None,
+            username or None,
+            ask=ask,
+            timeouts=dataclasses.replace(Timeouts(), execution=settings.execution_timeout),
+            ca=settings.ca or None,
+            client_certificate=(shown, key) if shown and key else shown or None,
+            proxies=settings.proxies or None,
+        )
 
     def _drop(self) -> None:
         if self._client is not None:

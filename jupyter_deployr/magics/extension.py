@@ -6,7 +6,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_deployr.magics.connection import Connection
 from jupyter_deployr.magics.consume import ConsumeVerbs
-from jupyter_deployr.magics.live_session import LiveSession, notebook_name
+from jupyter_deployr.magics.live_session import LiveSession, notebook_path
 from jupyter_deployr.magics.login import LoginVerbs
 from jupyter_deployr.magics.publish import PublishVerbs
 from jupyter_deployr.magics.remote import RemoteVerbs
@@ -23,7 +23,7 @@ def register(ipython: InteractiveShell) -> None:
         return
     settings = DeployRMagics(parent=ipython)
     connection = Connection(settings)
-    session = LiveSession(connection, lambda: notebook_name(ipython.user_ns))
+    session = LiveSession(connection, lambda: notebook_path(ipython.user_ns))
     # Another server or account means another session.
     settings.observe(lambda change: session.forget(), names=["server", "username"])
     ipython.configurables.append(settings)  # type: ignore[arg-type]  # it is a list of any configurables

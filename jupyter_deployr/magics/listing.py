@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,9 @@ class ServiceListing(list["WebService"]):
     def _repr_html_(self) -> str:
         if not self:
             return "<p>No services.</p>"
-        head = "".join(f'<th style="text-align: left">{heading}</th>' for heading in _HEADINGS)
-        body = "".join(
-            "<tr>" + "".join(f'<td style="text-align: left">{html.escape(cell)}</td>' for cell in row) + "</tr>"
-            for row in map(_row, self)
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        from jupyter_deployr.client.tables import html_table
+
+        return html_table(_HEADINGS, map(_row, self))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(_as_text([_HEADINGS, *map(_row, self)]) if self else "No services.")

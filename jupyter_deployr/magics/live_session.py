@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _INTERRUPT_LIMIT = 10.0
+_LONGEST_LABEL = 1000  # characters that the server takes
 _INTERRUPTED = "Interrupted: the remote cell was stopped; its session lives on."
 
 
-def notebook_name(namespace: Mapping[str, Any]) -> str:
-    """The notebook's file name where the front end tells it, else `IPython`."""
-    path = namespace.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    return (PurePath(path).stem if path else "") or "IPython"
+def notebook_path(namespace: Mapping[str, Any]) -> str:
+    """The notebook's path where the front end tells it, else nothing."""
+    return str(namespace.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME") or "")
 
 
 class LiveSession:
     """One session at a time, started by the first cell that needs it and closed when the notebook's kernel ends."""
 
-    def __init__(self, connection: Connection, label: Callable[[], str]) -> None:
-        """`label` gives a new session its name."""
+    def __init__(self, connection: Connection, notebook: Callable[[], str]) -> None:
+        """`notebook` tells the notebook's path, after which a new session is named: `IPython` without one."""
         self._connection = connection
-        self._label = label
+        self._notebook = notebook
         self._id: str | None = None
         self._name = ""
         self._last_code: str | None = None
@@ -109,8 +109,10 @@ class LiveSession:
     def _start(self, client: DeployRClient) -> str:
         from jupyter_deployr.protocol.models import CreateSessionRequest
 
-        self._name = self._label()
-        session_id = client.create_session(CreateSessionRequest(self._name, runtime_type="Python")).session_id
+        path = self._notebook()
+        self._name = PurePath(path).stem or "IPython"
+        request = CreateSessionRequest(self._name, runtime_type="Python", client=path[-_LONGEST_LABEL:] or None)
+        session_id = client.create_session(request).session_id
         assert session_id is not None
         self._id = session_id
         # Nobody could find it again after this kernel.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -87,3 +88,11 @@ def session_id(client: DeployRClient) -> Iterator[str]:
 def rendezvous() -> Iterator[Rendezvous]:
     with arranged() as rendezvous:
         yield rendezvous
+
+
+@pytest.fixture
+def press_ctrl_c() -> Iterator[Callable[[], None]]:
+    """Interrupts the test, also where the test run was started with its interrupts off, as in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    signal.signal(signal.SIGINT, before)

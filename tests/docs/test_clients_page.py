@@ -24,11 +24,12 @@ def script(page: str) -> str:
 
 def test_the_page_shows_what_works(server: ServerProcess, tmp_path: Path) -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert len(_BLOCK.findall(text)) == text.count("<!-- run -->") == 8
+    assert len(_BLOCK.findall(text)) == text.count("<!-- run -->") == 12
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "SERVER": server.url,
+        "DEPLOYR_SERVER": server.url,
         "DEPLOYR_USERNAME": "admin",
         "DEPLOYR_PASSWORD": PASSWORD,
         "NO_PROXY": "127.0.0.1",
@@ -37,8 +38,21 @@ def test_the_page_shows_what_works(server: ServerProcess, tmp_path: Path) -> Non
         ["bash", "-c", script(text)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
-    words = ("published", "versions", "called", "batch", "listed", "deleted")
+    words = ("signature", "price", "refused", "answer", "record", "waited", "step", "finished")
+    words += ("published", "versions", "called", "batch", "listed", "deleted")
     assert [line for line in ran.stdout.splitlines() if line.startswith(words)] == [
+        "signature (kind: character, count: integer = 1) -> numeric",
+        "price 14.0 2.0",
+        "refused Prices V1.0: 'cuont' is not an input; did you mean 'count'? (its inputs: kind, count).",
+        "answer True {'total': 4.0}",
+        "record 0 2.0",
+        "record 1 4.0",
+        "record 2 6.0",
+        "waited Complete",
+        "step 0",
+        "step 1",
+        "step 2",
+        "finished True",
         "published /api/Doubled/V1.0",
         "versions ['V1.0']",
         "called True 42",

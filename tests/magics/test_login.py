@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from IPython.core.error import StdinNotImplementedError
@@ -12,6 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_deployr.client import DeployRClient
 from jupyter_deployr.magics.failures import CellFailed
+from tests.client.middlemen import Authority, Forwarder, ForwardProxy
 
 
 def test_with_a_configured_server_no_login_is_needed(ip: InteractiveShell) -> None:
@@ -115,3 +117,22 @@ def test_loading_twice_keeps_the_connection(ip: InteractiveShell, capsys: Any) -
     ip.run_line_magic("reload_ext", "jupyter_deployr")
     ip.run_line_magic("remote", "a")
     assert capsys.readouterr().out == "1\n"
+
+
+def test_certificates_and_proxies_are_settings(
+    ip: InteractiveShell, server: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    mine = authority.certificate("mine")
+    files = {"ca": authority.file, "client_certificate": mine.certificate, "client_key": mine.key}
+    with Forwarder(urlsplit(server.url).port or 0, authority.context(asks=True)) as front, ForwardProxy() as proxy:
+        monkeypatch.setenv("DEPLOYR_SERVER", f"https://localhost:{front.port}")
+        for setting, path in files.items():
+            with pytest.raises(CellFailed, match=r"^ServerUnreachable: "):
+                ip.run_line_magic("services", "")
+            ip.run_line_magic("config", f"DeployRMagics.{setting} = {str(path)!r}")
+        assert isinstance(ip.run_line_magic("services", ""), list)
+        assert proxy.asked == []
+        ip.run_line_magic("config", f"DeployRMagics.proxies = {{'https': {proxy.url!r}}}")
+        assert isinstance(ip.run_line_magic("services", ""), list)
+        assert {asked[0] for asked in proxy.asked} == {"CONNECT"}

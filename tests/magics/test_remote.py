@@ -36,6 +36,33 @@ def test_the_session_is_named_after_the_notebook_and_there_is_one(
     assert [session.name for session in client.list_sessions()].count(notebook) == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("some/where/{name}.ipynb", "some/where/{name}.ipynb"),
+        ("x" * 2000 + "/{name}.ipynb", "x" * 1000 + "/{name}.ipynb"),
+        ("", None),
+    ],
+)
+def test_the_session_says_which_notebook_uses_it(
+    ip: InteractiveShell,
+    client: DeployRClient,
+    notebook: str,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    label: str | None,
+) -> None:
+    monkeypatch.setenv("JPY_SESSION_NAME", path.format(name=notebook))
+    before = {session.id for session in client.list_sessions()}
+    ip.run_cell_magic("remote", "", "1")
+    (mine,) = [session for session in client.list_sessions() if session.id not in before]
+    assert mine.id
+    assert mine.name == (notebook if path else "IPython")
+    told = client.get_session(mine.id).client
+    assert told == (label and label.format(name=notebook)[-1000:])
+    client.close_session_by_force(mine.id)
+
+
 def test_an_error_fails_the_cell_with_the_remote_traceback(ip: InteractiveShell, capsys: Any) -> None:
     result = ip.run_cell("%%remote\nprint('before')\nkept = 5\n1 / 0")
     assert isinstance(result.error_in_exec, RemoteCellFailed)

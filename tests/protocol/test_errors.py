@@ -17,6 +17,7 @@ STATUSES = {
     "Forbidden": 403,
     "NotFound": 404,
     "MethodNotAllowed": 405,
+    "RequestTooSlow": 408,
     "Conflict": 409,
     "Gone": 410,
     "PayloadTooLarge": 413,
