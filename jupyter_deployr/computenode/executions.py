@@ -193,18 +193,16 @@ def _line(message: Message) -> bytes:
     try:
         return orjson.dumps(message) + b"\n"
     except TypeError:
-        # Halves of surrogate pairs and integers of any size, which only strings can carry.
-        return orjson.dumps(_plain(message), default=str) + b"\n"
+        # Integers of any size, which only strings can carry.
+        return orjson.dumps(_plain(message)) + b"\n"
 
 
 def _plain(value: object) -> object:
     match value:
-        case str():
-            return value.encode("utf-8", "replace").decode()
         case int() if abs(value) >= 1 << 63:
             return str(value)
         case dict():
-            return {_plain(name): _plain(inner) for name, inner in value.items()}
+            return {name: _plain(inner) for name, inner in value.items()}
         case list():
             return [_plain(inner) for inner in value]
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import socket
@@ -17,12 +18,16 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from traitlets import default
 
+from jupyter_deployr.computenode.error_texts import error_text
+from jupyter_deployr.computenode.library_changes import LibraryState
 from jupyter_deployr.computenode.limited_output import LimitedSession
 from jupyter_deployr.computenode.local_modules import files_written
+from jupyter_deployr.computenode.python_names import LASTING_NAMES, PASSING_NAMES
 from jupyter_deployr.computenode.saving import Progress, Refused, Selection, UnknownNames, save
 from jupyter_deployr.computenode.snapshot import Snapshot, SnapshotError
 from jupyter_deployr.computenode.workdir import changed_files, file_states
 from jupyter_deployr.computenode.worker import reseed
+from jupyter_deployr.protocol.characters import shown_name
 from jupyter_deployr.protocol.strict_json import write_json
 
 READY = b"ready"
@@ -30,11 +35,14 @@ READY = b"ready"
 SAVE = "deployr_save_request"
 LOAD = "deployr_load_request"
 OBJECT = "deployr_object_request"
+NAMES = "deployr_names_request"
 PROGRESS = "deployr_save_progress"
 EXTRAS = "deployr"
 # The exit code of a kernel that can no longer answer.
 BROKEN = 70
 
+# The class that ipykernel names when no error left the code.
+_NO_ERROR = type(None).__name__
 _STREAM_FLUSH_SECONDS = 0.02
 _PROGRESS_SECONDS = 0.2
 # The history of cells, which IPython binds anew with each one and doesn't hide.
@@ -45,15 +53,18 @@ class SessionKernel(IPythonKernel):
     """Adds to an execute request the inputs and outputs of `executeCode`, and requests for snapshots and objects."""
 
     msg_types = [*IPythonKernel.msg_types, SAVE, LOAD, OBJECT]  # noqa: RUF012 - ipykernel's own way
+    control_msg_types = [*IPythonKernel.control_msg_types, NAMES]  # noqa: RUF012
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._directory = Path.cwd()
         self._packages_at_start = _imported_packages()
+        self._libraries_at_start = LibraryState()
         self._streams = {"stdout": sys.stdout, "stderr": sys.stderr}
 
     def start(self) -> None:
         super().start()
+        self._libraries_at_start = LibraryState()
         for thread in (self.shell_channel_thread, self.iopub_thread, self.control_thread):
             # No user code runs there.
             if thread is not None:
@@ -68,11 +79,15 @@ class SessionKernel(IPythonKernel):
     def _user_names(self) -> list[str]:
         assert self.shell is not None
         hidden, absent = self.shell.user_ns_hidden, object()
-        # A name of IPython's that a cell has bound to something else is the user's.
+        # A name of IPython's that a cell has bound to something else is the user's. A copy, made in one step: code may
+        # run meanwhile.
         return [
             name
-            for name, value in self._workspace.items()
-            if hidden.get(name, absent) is not value and not _HISTORY_NAME.fullmatch(name)
+            for name, value in self._workspace.copy().items()
+            if isinstance(name, str)
+            and hidden.get(name, absent) is not value
+            and not _HISTORY_NAME.fullmatch(name)
+            and name not in PASSING_NAMES
         ]
 
     # The hooks around an execution: metadata in before the code runs, metadata out after it.
@@ -80,7 +95,7 @@ class SessionKernel(IPythonKernel):
     def init_metadata(self, parent: Mapping[str, Any]) -> dict[str, Any]:
         extras = parent["metadata"].get(EXTRAS)
         if extras is not None:
-            self._workspace.update(extras["inputs"])
+            self._workspace.update(json.loads(extras["inputs"]))
         return {**super().init_metadata(parent), "files": file_states(self._directory)}
 
     def finish_metadata(
@@ -100,9 +115,17 @@ class SessionKernel(IPythonKernel):
                 fault = fault or f"The code did not define the output {name!r}."
             except Exception as error:
                 fault = fault or f"The output {name!r} can't be sent as JSON: {error}."
-        changed = changed_files(before, file_states(self._directory))
+        changed = [shown_name(name) for name in changed_files(before, file_states(self._directory))]
         exiting = bool(self.shell is not None and self.shell.exit_now)
         return {**finished, EXTRAS: {"outputs": found, "fault": fault, "changed": changed, "exiting": exiting}}
+
+    async def do_execute(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Run code. When showing its last value fails, that is how it failed, which ipykernel wouldn't say."""
+        reply: dict[str, Any] = await super().do_execute(*args, **options)
+        shown = getattr(sys, "last_value", None)
+        if reply["status"] == "error" and reply["ename"] == _NO_ERROR and shown is not None:
+            reply |= _named(shown)
+        return reply
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Run code. What goes wrong around it is answered too, or ends the process: nobody waits for ever."""
@@ -143,6 +166,8 @@ class SessionKernel(IPythonKernel):
                 self._user_names(),
                 self._directory,
                 selection=Selection(**asked["selection"]),
+                unloadable=asked["unloadable"],
+                changes=self._libraries_at_start.changes(self._workspace, self._directory),
                 packages=_imported_packages() - self._packages_at_start,
                 progress=self._progress(parent),
             )
@@ -165,7 +190,8 @@ class SessionKernel(IPythonKernel):
             if now - told >= _PROGRESS_SECONDS:
                 told = now
                 assert self.session is not None
-                self.session.send(self.iopub_socket, PROGRESS, {"name": name, "written": written}, parent)
+                content = {"name": shown_name(name), "written": written}
+                self.session.send(self.iopub_socket, PROGRESS, content, parent)
 
         return progress
 
@@ -190,7 +216,7 @@ class SessionKernel(IPythonKernel):
         self._reply(stream, "deployr_load_reply", content, parent, ident)
 
     async def deployr_object_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """List, write, read or delete objects of the workspace, as the request says."""
+        """Write, read or delete an object of the workspace, as the request says."""
         # Not above, because the web node imports this module too: it has no business with dill.
         from jupyter_deployr.computenode.workspace_objects import WorkspaceObjects
 
@@ -199,6 +225,11 @@ class SessionKernel(IPythonKernel):
         except (Exception, KeyboardInterrupt) as error:
             content = _fault("interrupted" if isinstance(error, KeyboardInterrupt) else "error", error)
         self._reply(stream, "deployr_object_reply", content, parent, ident)
+
+    async def deployr_names_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """List the objects of the workspace. This is done in the control thread, while code may run."""
+        names = sorted(shown_name(name) for name in self._user_names() if name not in LASTING_NAMES)
+        self._reply(stream, "deployr_names_reply", {"status": "ok", "names": names}, parent, ident)
 
     def _load(self, saved: Snapshot) -> None:
         """Merge the names, all or none of them. Raises SnapshotError."""
@@ -221,7 +252,11 @@ def _imported_packages() -> set[str]:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    return {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
+    return {"status": "error", **_named(error), "traceback": []}
+
+
+def _named(error: BaseException) -> dict[str, Any]:
+    return {"ename": type(error).__name__, "evalue": error_text(error)}
 
 
 def _end_when_deaf(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,13 +79,22 @@ class KernelRequests:
             raise TimedOut(f"The session gave no answer within {seconds:g} s; it may be busy.") from None
 
     async def subscribed(self) -> None:
-        """Ask until an answer comes over iopub too: a subscription takes effect a moment after it is made."""
-        while True:
-            try:
-                await asyncio.wait_for(self.ask("kernel_info_request", {}), _SUBSCRIBED_SECONDS)
-                return
-            except TimeoutError:
-                continue
+        """Ask until an answer comes over iopub too: a subscription takes effect a moment after it is made.
+
+        Each question is waited for to the end, and asked again after longer and longer pauses: on a busy machine the
+        kernel needs more time for one than there is between the first two. Raises Gone.
+        """
+        with ExitStack() as asked:
+            idle: list[asyncio.Future[None]] = []
+            pause = _SUBSCRIBED_SECONDS
+            while not any(answer.done() for answer in idle):
+                request = asked.enter_context(self._sent(self._client.shell_channel, "kernel_info_request", {}))
+                idle.append(request.idle)
+                ends: list[asyncio.Future[Any]] = [*idle, self._process.ended]
+                await asyncio.wait(ends, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+                if self._process.ended.done():
+                    raise self._gone()
+                pause *= 2
 
     async def _exchange(
         self,
@@ -96,6 +106,22 @@ class KernelRequests:
         *,
         output: bool,
     ) -> Message:
+        with self._sent(channel, kind, content, metadata, hear) as request:
+            await self._replied(request)
+            if output:
+                await self._all_output(request)
+            return request.reply.result()
+
+    @contextmanager
+    def _sent(
+        self,
+        channel: AsyncZMQSocketChannel,
+        kind: str,
+        content: Message,
+        metadata: Message | None = None,
+        hear: Hear = unheard,
+    ) -> Iterator[_Request]:
+        """A request whose answers are noted during the block. Raises Gone."""
         if self._process.ended.done():
             raise self._gone()
         loop = asyncio.get_running_loop()
@@ -105,10 +131,7 @@ class KernelRequests:
         self._requests[identity] = request
         try:
             channel.send(message)
-            await self._replied(request)
-            if output:
-                await self._all_output(request)
-            return request.reply.result()
+            yield request
         finally:
             del self._requests[identity]
 

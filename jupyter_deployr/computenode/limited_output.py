@@ -8,6 +8,8 @@ from typing import Any
 
 from jupyter_client.session import Session
 
+from jupyter_deployr.computenode.messages import pack
+
 MAX_PRINTED = 10_000_000
 """Characters that one execution prints."""
 
@@ -24,10 +26,10 @@ _REMEMBERED = 100
 
 
 class LimitedSession(Session):
-    """Sends Jupyter messages, but of streams and displays no more than anybody reads."""
+    """Sends Jupyter messages with any strings, but of streams and displays no more than anybody reads."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(pack=pack, **kwargs)
         self._printed: dict[str, int] = {}
 
     def send(

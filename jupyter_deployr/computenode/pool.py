@@ -15,6 +15,7 @@ from pathlib import Path
 
 from jupyter_deployr.computenode.channel import Request
 from jupyter_deployr.computenode.definition import ServiceDefinition
+from jupyter_deployr.computenode.few_lines import FewLines
 from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
 from jupyter_deployr.computenode.outbox import USABLE, Outbox
 from jupyter_deployr.computenode.pool_worker import Call, PoolWorker
@@ -31,6 +32,7 @@ _IN_FLIGHT_MICROSECONDS = 2000
 _MAX_IN_FLIGHT = 64
 _LOAD_TIMEOUT_SECONDS = 120
 _LOOK_SECONDS = 0.002
+_UNKNOWN = "unknown reason"
 
 
 class LoadFailed(Exception):
@@ -76,6 +78,7 @@ class ServicePool:
         self._watching: asyncio.TimerHandle | None = None
         self._started = 0
         self._lost = 0
+        self._losses = FewLines(_log, logging.WARNING, f"workers of {definition.label} that ended")
         self.notes: tuple[str, ...] = ()
 
     # ------------------------------------------------------------------------------------------------- calls
@@ -254,7 +257,9 @@ class ServicePool:
         was_serving = worker in self._workers
         if was_serving:
             self._workers.remove(worker)
-            self._lost += not self._ended
+            if not self._ended:
+                self._lost += 1
+                self._log_lost(worker.process)
         pending = [call for call in worker.in_flight if not call.answer.done()]
         worker.in_flight.clear()
         if pending:
@@ -268,10 +273,19 @@ class ServicePool:
         if self._closing:
             self._check_drained()
 
+    def _log_lost(self, process: ForkedProcess | None) -> None:
+        def write(how: str) -> None:
+            self._losses.write("a worker of %s has ended by itself (%s)", self.definition.label, how)
+
+        if process is None:
+            write(_UNKNOWN)
+        else:
+            process.ended.add_done_callback(lambda ended: write(describe_exit(ended.result())))
+
     def _report_lost(self, call: Call, process: ForkedProcess | None) -> None:
         def answer(code: int | None) -> None:
             if not call.answer.done():
-                how = "unknown reason" if code is None else describe_exit(code)
+                how = _UNKNOWN if code is None else describe_exit(code)
                 call.answer.set_exception(WorkerLost(f"The worker process of this call ended ({how})."))
 
         if process is None:
@@ -327,7 +341,8 @@ class ServicePool:
         self._closing = True
         self._check_drained()
         try:
-            await asyncio.wait_for(self._drained.wait(), grace_seconds)
+            if not self._drained.is_set():
+                await asyncio.wait_for(self._drained.wait(), grace_seconds)
         except TimeoutError:
             _log.warning("calls of %s did not end within %s s", self.definition.label, grace_seconds)
         self._ended = True

@@ -16,9 +16,11 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
+from jupyter_client.session import Session
 
 from jupyter_deployr.computenode.forking import ForkedProcess, ForkServer, describe_exit
 from jupyter_deployr.computenode.kernel import READY
+from jupyter_deployr.computenode.messages import pack, unpack_whole
 from jupyter_deployr.protocol.errors import StorageFull, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class ZygoteKernelManager(AsyncKernelManager):
         # A context of its own would cost each kernel two threads.
         super().__init__(
             context=zmq.asyncio.Context.instance(),
+            session=Session(pack=pack, unpack=unpack_whole),
             transport="ipc",
             ip=str(sockets / "kernel"),
             connection_file=str(sockets / "connection.json"),

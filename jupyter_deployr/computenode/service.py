@@ -22,6 +22,7 @@ from jupyter_deployr.computenode.reports import Answer, FailureReport, with_repo
 from jupyter_deployr.computenode.snapshot import Snapshot, SnapshotError
 from jupyter_deployr.computenode.used_names import used_by
 from jupyter_deployr.computenode.workdir import WorkingDirectory
+from jupyter_deployr.protocol.characters import shown_name
 from jupyter_deployr.protocol.errors import BadRequest
 from jupyter_deployr.protocol.inputs import InputReader
 from jupyter_deployr.protocol.outputs import OutputError, OutputWriter
@@ -157,7 +158,7 @@ class LoadedService:
                 "success": not failure,
                 "errorMessage": failure,
                 "consoleOutput": console,
-                "changedFiles": self._directory.changes() if self._touched else [],
+                "changedFiles": [shown_name(name) for name in self._directory.changes()] if self._touched else [],
                 "outputFiles": self._read_output_files(),
                 "outputParameters": outputs,
             }

@@ -20,33 +20,36 @@ from types import TracebackType
 from typing import BinaryIO
 from urllib.parse import unquote
 
+from jupyter_deployr.computenode.regular_files import NotRegular, open_regular
+from jupyter_deployr.protocol.characters import shown_name
 from jupyter_deployr.protocol.errors import BadRequest, Conflict, NotFound
 
 WORK = "work"
 _TRANSFERS = "transfers"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Opening a pipe would wait for somebody to write to it.
-_REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What opening a directory without following links says when there is none.
-_GONE_ERRORS = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_GONE_ERRORS = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 _MAX_BYTES = 255
+# A byte may be shown as `\xe9`.
+_MAX_SHOWN_BYTES = 4 * _MAX_BYTES
 _MAX_DEPTH = 32
 # Names that mean something else than a file on one system or another.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f/\\]|^[A-Za-z]:|[. ]$|^$", re.MULTILINE)
+_NOWHERE = frozenset({"", ".", ".."})
 
 
 def check_file_name(name: str) -> str:
-    """A name that means one file in one directory, on every system and however often it is percent-decoded.
+    """A name for a new file: it means one file in one directory, on every system and however often it is
+    percent-decoded. Code of the session may give its files others.
 
     Raises BadRequest.
     """
     if not _is_name(name):
-        shown = name if len(name) <= 60 else name[:60] + "…"
         raise BadRequest(
-            f"{shown!r} can't be the name of a file: take one without slashes, control characters, and dots or spaces "
-            "at its end, which no system reserves.",
+            f"{_short(name)!r} can't be the name of a file: take one without slashes, control characters, and dots or "
+            "spaces at its end, which no system reserves.",
             fields=["fileName"],
         )
     return name
@@ -61,6 +64,18 @@ def _is_name(name: str) -> bool:
         return False
     decoded = unquote(name)
     return decoded == name or _is_name(decoded)
+
+
+def _part_of_path(part: str) -> str:
+    """A name that leads to one entry of a folder, if it is there. Raises BadRequest."""
+    longest = _MAX_SHOWN_BYTES if "\\" in part else _MAX_BYTES
+    if part in _NOWHERE or "\0" in part or len(part.encode()) > longest:
+        raise BadRequest(f"{_short(part)!r} can't be the name of a file.", fields=["fileName"])
+    return part
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else name[:60] + "…"
 
 
 class SessionFiles:
@@ -84,8 +99,8 @@ class SessionFiles:
     def names(self) -> list[str]:
         """The regular files of the working directory, those in its folders as `folder/name`, in order.
 
-        Left out is what could not be asked for: links, files of several links, pipes, devices, and names that
-        `check_file_name` refuses.
+        The names are as they are shown (`shown_name`). Left out is what could not be asked for: links, files of several
+        links, pipes and devices.
         """
         with self._opened() as home:
             try:
@@ -95,12 +110,12 @@ class SessionFiles:
                 return []
 
     def open(self, name: str) -> BinaryIO:
-        """A file of the working directory. Raises BadRequest, NotFound."""
+        """A file of the working directory, by its name as it is shown. Raises BadRequest, NotFound."""
         with self._folder_of(name) as (folder, last):
             return os.fdopen(_open_regular(folder, last), "rb")
 
     def delete(self, name: str) -> None:
-        """Remove a file of the working directory. Raises BadRequest, NotFound."""
+        """Remove a file of the working directory, by its name as it is shown. Raises BadRequest, NotFound."""
         with self._folder_of(name) as (folder, last):
             # As for reading: what isn't listed isn't there.
             os.close(_open_regular(folder, last))
@@ -160,16 +175,16 @@ class SessionFiles:
     @contextmanager
     def _folder_of(self, name: str) -> Iterator[tuple[int, str]]:
         """The folder that a file of the working directory lies in, and its name there. Raises BadRequest, NotFound."""
-        *folders, last = [check_file_name(part) for part in name.split("/")]
+        *folders, last = [_part_of_path(part) for part in name.split("/")]
         if len(folders) > _MAX_DEPTH:
             raise BadRequest(f"Files lie at most {_MAX_DEPTH} folders deep.", fields=["fileName"])
         with self._opened() as folder:
             try:
                 for part in (WORK, *folders):
-                    inner = os.open(part, _DIRECTORY, dir_fd=folder)
+                    inner = os.open(_entry(folder, part), _DIRECTORY, dir_fd=folder)
                     os.dup2(inner, folder, inheritable=False)
                     os.close(inner)
-                yield folder, last
+                yield folder, _entry(folder, last)
             except OSError as error:
                 if error.errno in _GONE_ERRORS:
                     raise _no_file() from None
@@ -238,32 +253,40 @@ def _is_file(status: os.stat_result) -> bool:
 
 def _open_regular(folder: int, name: str) -> int:
     """Raises NotFound unless it is a regular file of one link."""
-    # To open a device may do something, so it is looked at before; and after, because it may have been replaced.
-    if not _is_file(os.stat(name, dir_fd=folder, follow_symlinks=False)):
-        raise _no_file()
-    descriptor = os.open(name, _REGULAR, dir_fd=folder)
+    try:
+        descriptor = open_regular(name, folder)
+    except NotRegular:
+        raise _no_file() from None
     if not _is_file(os.fstat(descriptor)):
         os.close(descriptor)
         raise _no_file()
     return descriptor
 
 
+def _entry(folder: int, shown: str) -> str:
+    """What an entry of the folder that is shown so is called; the name itself if there is none."""
+    if "\\" not in shown:
+        return shown
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if shown_name(entry.name) == shown]
+    return shown if shown in names or not names else names[0]
+
+
 def _walk(folder: int, prefix: str, depth: int) -> Iterator[str]:
     with os.scandir(folder) as entries:
         found = list(entries)
     for entry in found:
-        if not _is_name(entry.name):
-            continue
+        shown = prefix + shown_name(entry.name)
         try:
             if entry.is_dir(follow_symlinks=False):
                 if depth and entry.name != "__pycache__":
                     inner = os.open(entry.name, _DIRECTORY, dir_fd=folder)
                     try:
-                        yield from _walk(inner, f"{prefix}{entry.name}/", depth - 1)
+                        yield from _walk(inner, f"{shown}/", depth - 1)
                     finally:
                         os.close(inner)
             elif _is_file(os.stat(entry.name, dir_fd=folder, follow_symlinks=False)):
-                yield prefix + entry.name
+                yield shown
         except OSError:
             # Removed or replaced meanwhile.
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import secrets
 import shutil
 import signal
@@ -23,6 +24,7 @@ from jupyter_deployr.computenode.kernel_requests import KernelRequests, Message
 from jupyter_deployr.computenode.provisioner import ZygoteKernelManager
 from jupyter_deployr.computenode.saving import Progress, Selection, unheard
 from jupyter_deployr.computenode.session_files import WORK, Draft, SessionFiles
+from jupyter_deployr.computenode.trying import Trials
 from jupyter_deployr.computenode.turns import Turns
 from jupyter_deployr.protocol.errors import (
     BadRequest,
@@ -49,7 +51,9 @@ class Session:
     When its process ends, for whatever reason, everything else that it had goes at once: channels, tasks, files.
     """
 
-    def __init__(self, zygote: ForkServer, scratch: Path, sockets: Path) -> None:
+    def __init__(self, zygote: ForkServer, scratch: Path, sockets: Path, *, load_seconds: float) -> None:
+        """`load_seconds` is how long an object may take to load, to be in a snapshot."""
+        self._trials = Trials(zygote, load_seconds)
         self._home = scratch / f"session-{secrets.token_hex(8)}"
         # Socket paths may have some 100 characters only, so these lie elsewhere.
         self._sockets = sockets / secrets.token_hex(8)
@@ -182,8 +186,10 @@ class Session:
             "allow_stdin": False,
             "stop_on_error": False,
         }
-        extras = {"inputs": dict(inputs), "outputs": list(outputs)}
         async with self._turn:
+            # As text of their own, with NaN and integers of any size, for which a message has no place.
+            given = await asyncio.to_thread(json.dumps, dict(inputs))
+            extras = {"inputs": given, "outputs": list(outputs)}
             console = self._console = Console()
             self._history.add(code)
 
@@ -254,8 +260,11 @@ class Session:
         await self._with_files(lambda _: draft.keep_as(name))
 
     async def objects(self) -> list[str]:
-        """The names of the workspace's objects, in order. Raises Gone."""
-        answer = await self._ask_for_object({"do": "list"})
+        """The names of the workspace's objects as they are shown, in order; also while code runs.
+
+        Raises Gone, TimedOut.
+        """
+        answer = await self._ask_aside(kernel.NAMES, {})
         names: list[str] = answer["names"]
         return names
 
@@ -314,12 +323,24 @@ class Session:
     async def save(self, path: Path, selection: Selection, progress: Progress = unheard) -> None:
         """Save the selected part of workspace and files to `path`; the file says what could not be kept.
 
-        `progress` is told what is being saved and the bytes written so far. Raises BadRequest (a name that isn't
-        there; with `strict`, something that can't be kept), Conflict when interrupted, StorageFull, Gone.
+        It is loaded on trial, and written again without what can't be loaded, until all that it has can be. `progress`
+        is told what is being saved and the bytes written so far. Raises BadRequest (a name that isn't there; with
+        `strict`, something that can't be kept), Conflict when interrupted, StorageFull, Gone.
         """
-        asked = {"path": str(path), "selection": selection.to_json()}
+        unloadable: dict[str, str] = {}
         async with self._turn:
-            reply = await self._connected().ask(kernel.SAVE, asked, hear=_hearing(progress))
+            await self._write_snapshot(path, selection, unloadable, progress)
+            while found := await self._trials.unloadable(path):
+                if found.keys() <= unloadable.keys():
+                    raise ServerFault(f"The snapshot was not saved: without {', '.join(found)} it can't be loaded.")
+                unloadable |= found
+                await self._write_snapshot(path, selection, unloadable, progress)
+
+    async def _write_snapshot(
+        self, path: Path, selection: Selection, unloadable: Mapping[str, str], progress: Progress
+    ) -> None:
+        asked = {"path": str(path), "selection": selection.to_json(), "unloadable": dict(unloadable)}
+        reply = await self._connected().ask(kernel.SAVE, asked, hear=_hearing(progress))
         content = reply["content"]
         match content["status"]:
             case "unknown":
@@ -351,6 +372,8 @@ class Session:
 
     def interrupt(self) -> None:
         """Interrupt what is executing; the session lives on."""
+        if self._trials.interrupt():
+            return
         if self._process is not None:
             self._process.signal(signal.SIGINT)
 

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
-from jupyter_deployr.computenode import ComputeNode, Selection, Session, Snapshot, fail_point
+from jupyter_deployr.computenode import ComputeNode, Selection, Session, Snapshot, SnapshotError, fail_point
 from jupyter_deployr.protocol.errors import DeployRError, NotFound, ServerFault, StorageFull, says_disk_full
 from jupyter_deployr.webnode.auth import Principal
+from jupyter_deployr.webnode.events import Change, ChangeFeed
 from jupyter_deployr.webnode.snapshot_checks import SnapshotChecks
 from jupyter_deployr.webnode.store import (
     BlobDamaged,
@@ -32,11 +33,14 @@ class SnapshotLibrary:
     `checks` is what is known of the contents.
     """
 
-    def __init__(self, store: SnapshotStore, versions: VersionStore, blobs: Blobs, node: ComputeNode) -> None:
+    def __init__(
+        self, store: SnapshotStore, versions: VersionStore, blobs: Blobs, node: ComputeNode, feed: ChangeFeed
+    ) -> None:
         self._store = store
         self._versions = versions
         self._blobs = blobs
         self._node = node
+        self._feed = feed
         self._collecting = threading.Lock()
         self.checks = SnapshotChecks(blobs, node)
 
@@ -56,17 +60,22 @@ class SnapshotLibrary:
         try:
             await session.save(draft, selection, progress)
             fail_point("snapshot.saved")
-            return await asyncio.to_thread(self._keep, draft, principal, name)
+            snapshot = await asyncio.to_thread(self._keep, draft, principal, name)
         except BaseException as error:
             # A process that was killed while it wrote has left the half of it.
             draft.unlink(missing_ok=True)
             if says_disk_full(error):
                 raise StorageFull("The disk is full: the snapshot was not saved.") from None
             raise
+        self._feed.snapshot(Change.CREATED, snapshot)
+        return snapshot
 
     def _keep(self, draft: Path, principal: Principal, name: str | None) -> StoredSnapshot:
         """Move the draft in, and write the row that makes it a snapshot; neither when one of the two fails."""
-        saved = Snapshot(draft)
+        try:
+            saved = Snapshot(draft)
+        except SnapshotError:
+            raise ServerFault("The snapshot was not saved: what the session handed over is none.") from None
         try:
             with self._blobs.adopted(draft) as (digest, size):
                 snapshot = StoredSnapshot(
@@ -119,6 +128,7 @@ class SnapshotLibrary:
         snapshot = await self.get(principal, identity)
         await asyncio.to_thread(self._store.remove, snapshot.id)
         fail_point("snapshot_delete.committed")
+        self._feed.snapshot(Change.REMOVED, snapshot)
         await self.collect()
 
     def path(self, digest: str) -> Path:

@@ -55,7 +55,17 @@ REFUSED = [
     (
         Parameter("x", "numeric", maximum=0),
         "NaN",
-        "x must be numeric, a number of at most 0, not a number out of range.",
+        "x must be numeric, a number of at most 0, not NaN.",
+    ),
+    (
+        Parameter("x", "numeric", minimum=0, maximum=10),
+        "1e400",
+        "x must be numeric, a number from 0 to 10, not an infinity, as which a number beyond 1.8e308 is read.",
+    ),
+    (
+        Parameter("x", "numeric", minimum=0, maximum=10),
+        "-1.5e305",
+        "x must be numeric, a number from 0 to 10, not the number -1.5e+305.",
     ),
     (
         Parameter("x", "numeric", maximum=9007199254740992),

@@ -90,14 +90,21 @@ PUBLISHED = {
     "Error": (["message", "link", "exceptionType"], ["code", "fields"]),
 }
 OURS = {
+    "ChangeEvent",
     "CompleteRequest",
     "Environment",
+    "FailedCall",
     "InspectRequest",
+    "LatencyQuantiles",
     "LoadSnapshotResponse",
+    "MinuteStats",
     "SavedObject",
+    "ServiceLog",
+    "ServiceStats",
     "SessionDetails",
     "SnapshotProgress",
     "UnkeptObject",
+    "WorkerStats",
 }
 
 

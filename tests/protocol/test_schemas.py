@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupyter_deployr.protocol.definitions import checked_parameters
-from jupyter_deployr.protocol.errors import InvalidInputs
+from jupyter_deployr.protocol.errors import BadRequest, InvalidInputs
 from jupyter_deployr.protocol.inputs import InputReader
 from jupyter_deployr.protocol.models import ParameterDefinition
 from jupyter_deployr.protocol.outputs import OutputError, OutputWriter
@@ -38,7 +38,16 @@ COLUMNS = {"type": "object", "additionalProperties": {"type": "array", "items": 
 # parameter, as an input, in Swagger 2.0
 SHAPES: list[tuple[Parameter, dict[str, Any], dict[str, Any]]] = [
     (Parameter("x", "numeric"), {"type": "number"}, {"type": "number"}),
-    (Parameter("x", "integer"), {"type": "integer"}, {"type": "integer"}),
+    (
+        Parameter("x", "integer"),
+        {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1},
+        {"type": "integer"},
+    ),
+    (
+        Parameter("x", "integer", maximum=9),
+        {"type": "integer", "minimum": -(2**63), "maximum": 9},
+        {"type": "integer", "maximum": 9},
+    ),
     (Parameter("x", "logical"), {"type": "boolean"}, {"type": "boolean"}),
     (Parameter("x", "character"), {"type": "string"}, {"type": "string"}),
     (Parameter("x", "vector"), {"type": "array", "items": SCALAR}, {"type": "array", "items": {}}),
@@ -269,3 +278,18 @@ def test_answers_fit_the_schema_of_the_outputs(kind: Any, value: Any) -> None:
     except OutputError:
         return
     assert Validator(outputs_schema(parameters)).is_valid(json.loads(write_json(values)))
+
+
+@pytest.mark.parametrize(
+    "number", [2**53 + 1, 2**63, 2**64 - 1, 2**64, 2**70, -(2**63), -(2**63) - 1, -(2**70), 10**400]
+)
+def test_the_schema_takes_the_whole_numbers_that_a_call_may_send(number: int) -> None:
+    """As the sender's validator sees them, before anything has made a double of them."""
+    parameter = Parameter("x", "integer")
+    fits = Validator(input_schema(parameter)).is_valid(number)
+    try:
+        assert InputReader([parameter]).read(b'{"x": %d}' % number) == {"x": number}
+    except BadRequest:
+        assert not fits
+    else:
+        assert fits

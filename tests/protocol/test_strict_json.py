@@ -155,10 +155,10 @@ def test_the_exact_reader_keeps_whole_numbers() -> None:
 
 
 def test_a_name_that_is_there_twice_among_many_is_found_at_once() -> None:
-    body = json.dumps({str(number): number for number in range(100_000)}).encode()
+    body = json.dumps({str(number): number for number in range(99_999)}).encode()
     for read in (read_json, read_exact_json):
-        with pytest.raises(BadRequest, match="'99999' twice"):
-            read(body[:-1] + b', "99999": 1}')
+        with pytest.raises(BadRequest, match="'99998' twice"):
+            read(body[:-1] + b', "99998": 1}')
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import socket
+import stat
+import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -133,29 +137,30 @@ def inodes(directory: Path) -> set[tuple[str, int]]:
     return {(str(path), path.lstat().st_ino) for path in directory.rglob("*")}
 
 
-# As it stands in the form → as it stands in a path; None where no path can have it.
-BAD_NAMES: dict[str, str | None] = {
-    "../x": "../x",
-    "..\\\\x": "..%5Cx",
-    "/etc/passwd": "/etc/passwd",
-    "C:\\\\x": "C:%5Cx",
-    "C:x": "C:x",
-    "%2e%2e%2fx": "%2e%2e%2fx",
-    "%2e%2e": "%2e%2e",
-    "%252e%252e%252fx": "%252e%252e%252fx",
-    "....//x": "....//x",
-    "a/../../x": "a/../../x",
-    "a\x00b": "a%00b",
-    "a\x01b": "a%01b",
-    ".": "%2e",
-    "..": "..",
+# As it stands in the form → as it stands in a path, and what that answers: 404 where code may give its files such a
+# name, though no upload may have it. None where no path can have it.
+BAD_NAMES: dict[str, tuple[str, int] | None] = {
+    "../x": ("../x", 400),
+    "..\\\\x": ("..%5Cx", 404),
+    "/etc/passwd": ("/etc/passwd", 400),
+    "C:\\\\x": ("C:%5Cx", 404),
+    "C:x": ("C:x", 404),
+    "%2e%2e%2fx": ("%2e%2e%2fx", 400),
+    "%2e%2e": ("%2e%2e", 400),
+    "%252e%252e%252fx": ("%252e%252e%252fx", 404),
+    "....//x": ("....//x", 400),
+    "a/../../x": ("a/../../x", 400),
+    "a\x00b": ("a%00b", 400),
+    "a\x01b": ("a%01b", 404),
+    ".": ("%2e", 400),
+    "..": ("..", 400),
     "": None,
-    "x" * 300: "x" * 300,
-    "é" * 150: "%C3%A9" * 150,
-    "dot.": "dot.",
-    "space ": "space%20",
-    "CON": "CON",
-    "nul.txt": "nul.txt",
+    "x" * 300: ("x" * 300, 400),
+    "é" * 150: ("%C3%A9" * 150, 400),
+    "dot.": ("dot.", 404),
+    "space ": ("space%20", 404),
+    "CON": ("CON", 404),
+    "nul.txt": ("nul.txt", 404),
     "half \udce9": None,
 }
 
@@ -166,13 +171,52 @@ def test_names_that_lead_elsewhere(api: Api, session: str, directory: Path, name
     answer = upload(api, session, name, b"x")
     assert answer.status_code == 400, answer.text
     assert answer.json()["exceptionType"] == "BadRequest"
-    path = BAD_NAMES[name]
-    if path is not None:
+    in_path = BAD_NAMES[name]
+    if in_path is not None:
         for method in ("GET", "DELETE"):
-            status, body = raw(api, method, f"/sessions/{session}/files/{path}")
-            assert status == 400, body
+            status, body = raw(api, method, f"/sessions/{session}/files/{in_path[0]}")
+            assert status == in_path[1], body
             assert str(directory.parent).encode() not in body
     assert inodes(directory.parent.parent.parent) == around
+
+
+NAMES_OF_CODE = [
+    "a\\b",
+    "..\\x",
+    "C:\\x",
+    "two\nlines",
+    "a\n",
+    "\n",
+    "a\x01b",
+    "\r\n: x",
+    "%2e%2e",
+    "%2e%2e%2fx",
+    "dot.",
+    "space ",
+    "CON",
+    "...",
+    "\\xe9",
+    '"',
+    "?a=b",
+    "#",
+    "folder\n\\/a\nb",
+    "é" * 127,
+]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_CODE, ids=lambda name: repr(name[:20]))
+def test_names_that_code_gives_its_files(api: Api, session: str, directory: Path, name: str) -> None:
+    code = "import os\nif '/' in name: os.makedirs(os.path.dirname(name), exist_ok=True)\nopen(name, 'w').write('x')"
+    answer = api.execute(session, code, {"name": name})
+    assert answer["changedFiles"] == api.ok("GET", f"/sessions/{session}/files") == [name]
+    path = "/".join(requests.utils.quote(part, safe="") for part in name.split("/"))
+    status, body = raw(api, "GET", f"/sessions/{session}/files/{path}")
+    assert (status, body) == (200, b"x")
+    around = inodes(directory.parent.parent.parent)
+    inode = (str(directory / name), (directory / name).lstat().st_ino)
+    status, body = raw(api, "DELETE", f"/sessions/{session}/files/{path}")
+    assert (status, body) == (200, b"")
+    assert inodes(directory.parent.parent.parent) == around - {inode}
 
 
 def test_folders_are_part_of_the_names(api: Api, session: str) -> None:
@@ -197,10 +241,25 @@ SPECIAL = {
     "a hard link": "os.link(target, 'it')",
     "a pipe": "os.mkfifo('it')",
     "a socket": "import socket; s = socket.socket(socket.AF_UNIX); s.bind('it')",
+    "a link to a device": "os.symlink('/dev/zero', 'it')",
     "a folder": "os.mkdir('it')",
     "a link to a folder": "os.symlink(os.path.dirname(target), 'it')",
     "a folder's file through a link": "os.symlink(os.path.dirname(target), 'it'); name = 'it/secret'",
 }
+
+
+def _can_make_devices() -> bool:
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            os.mknod(f"{directory}/zero", 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+        except PermissionError:
+            return False
+    return True
+
+
+# What can't be had here isn't in the table.
+if _can_make_devices():
+    SPECIAL["a device"] = "import stat; os.mknod('it', 0o600 | stat.S_IFCHR, os.makedev(1, 5))"
 
 
 @pytest.mark.parametrize("code", SPECIAL.values(), ids=SPECIAL)
@@ -217,6 +276,25 @@ def test_what_is_no_file_of_its_own_is_not_there(api: Api, session: str, tmp_pat
     finally:
         tidy = "shutil.rmtree('it') if os.path.isdir('it') and not os.path.islink('it') else os.unlink('it')"
         assert api.execute(session, tidy)["success"]
+
+
+@pytest.mark.parametrize("what", [what for what in SPECIAL if "folder" not in what and what != "a hard link"])
+def test_a_snapshot_leaves_it_out_and_says_so(api: Api, tmp_path: Path, what: str) -> None:
+    """Neither is it opened: a device has no end, and a pipe waits. A hard link is a file that the session can read."""
+    secret = tmp_path / "secret"
+    secret.write_text("of the server")
+    session = api.session()
+    code = f"import os\nos.mkdir('sub'); os.chdir('sub')\n{SPECIAL[what]}\nopen('f', 'w').write('kept')\nos.chdir('..')"
+    assert api.execute(session, code, {"target": str(secret)})["success"]
+    made = api.ok("POST", f"/sessions/{session}/snapshot", 201, json={})
+    assert "sub/it" in {entry["name"] for entry in made["notKept"]}
+    content = api.send("GET", f"/snapshots/{made['snapshotId']}").content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert {name for name in archive.namelist() if name.startswith("files/")} == {"files/sub/", "files/sub/f"}
+    again = api.session(snapshotId=made["snapshotId"])
+    assert api.ok("GET", f"/sessions/{again}/files") == ["sub/f"]
+    for identity in (session, again):
+        api.ok("DELETE", f"/sessions/{identity}/force")
 
 
 def test_an_upload_goes_over_a_link_and_not_through_it(api: Api, session: str, tmp_path: Path) -> None:

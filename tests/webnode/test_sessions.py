@@ -66,6 +66,14 @@ def test_inputs_stay_plain_json_values(api: Api, session: str, value: object) ->
     assert returned == {"x": value, "kind": type(value).__name__}
 
 
+@pytest.mark.parametrize(("value", "shown"), [("NaN", "nan"), ("[-Infinity, 1e400]", "[-inf, inf]"), ("7" * 400, None)])
+def test_inputs_that_json_has_no_word_for(api: Api, session: str, value: str, shown: str | None) -> None:
+    body = f'{{"code": "x", "inputParameters": [{{"name": "x", "value": {value}}}]}}'
+    headers = {"Content-Type": "application/json"}
+    answer = api.ok("POST", f"/sessions/{session}/execute", data=body, headers=headers)
+    assert answer["consoleOutput"] == f"{shown or value}\n"
+
+
 def test_outputs_are_encoded_as_json(api: Api, session: str) -> None:
     code = """
 import numpy as np, pandas as pd
@@ -106,6 +114,9 @@ def test_code_that_raises_succeeds_with_the_reason(api: Api, session: str) -> No
         ("x = (", "SyntaxError"),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("class A:\n    def __repr__(self): raise ValueError('r')\nA()", "ValueError: r"),
+        ("class A:\n    def _repr_html_(self): raise KeyError('h')\nA()", "KeyError: 'h'"),
+        ("class E(Exception):\n    def __str__(self): raise self\nraise E", "E: (its text can't be shown: E)"),
     ],
 )
 def test_other_ways_to_fail(api: Api, session: str, code: str, message: str) -> None:

@@ -281,11 +281,22 @@ os.makedirs("sub"); open("sub/data.txt", "w").write("kept")
     api.error("GET", "/snapshots/no-such", 404)
 
 
+def _fails_if(flag: Path, how: str) -> str:
+    """Cells that define an object which loads until there is a file of that name."""
+    return (
+        f"import pathlib\nclass Fails:\n    def __setstate__(self, state):\n"
+        f"        if pathlib.Path({str(flag)!r}).exists(): {how}\nfails = Fails(); fails.x = 1"
+    )
+
+
 def test_an_archive_leaves_nothing_behind(start_server: Callable[..., ServerProcess]) -> None:
     server = start_server()
     api = Api(server)
     identity = api.snapshot("x = 1; open('f', 'w').write('1')")
-    crashing = api.snapshot("import os\nclass Bad:\n    def __reduce__(self): return os._exit, (7,)\nx = Bad()")
+    flag = server.data_dir.parent / "flag"
+    crashes = f"import os\n{_fails_if(flag, 'os._exit(7)')}"
+    crashing = api.snapshot(crashes)
+    flag.touch()
     for _ in range(2):
         assert api.send("GET", f"/snapshots/{identity}").status_code == 200
     assert "exit code 7" in api.error("GET", f"/snapshots/{crashing}", 502)["message"]
@@ -379,11 +390,12 @@ def test_a_load_that_cannot_be_is_refused_before_it_begins(api: Api, saved: str,
     assert answer["outputParameters"][0]["value"] == [1, "session"]
 
 
-def test_names_are_merged_all_or_none(api: Api) -> None:
-    lies = "class Lies:\n    def __init__(self, needed): pass\n    def __reduce__(self): return Lies, ()\n"
-    made = api.snapshot(f"n = 2; fresh = 3\n{lies}lies = Lies(1)")
+def test_names_are_merged_all_or_none(api: Api, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    made = api.snapshot(f"n = 2; fresh = 3\n{_fails_if(flag, '1 / 0')}")
+    flag.touch()
     session = api.session()
     api.execute(session, "n = 1")
-    assert "'lies'" in api.error("POST", f"/sessions/{session}/loadsnapshot/{made}", 400)["message"]
+    assert "'fails'" in api.error("POST", f"/sessions/{session}/loadsnapshot/{made}", 400)["message"]
     answer = api.execute(session, "found = [n, 'fresh' in globals()]", outputs=["found"])
     assert answer["outputParameters"][0]["value"] == [1, False]

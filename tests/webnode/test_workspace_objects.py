@@ -104,6 +104,48 @@ def test_only_the_users_names_are_listed(api: Api) -> None:
     api.ok("DELETE", f"/sessions/{session}")
 
 
+def test_what_python_adds_is_not_listed(api: Api) -> None:
+    session = api.session()
+    code = """
+import warnings
+noted: int = 4
+__version__ = '1'
+warnings.warn('once')
+added = sorted(__annotations__), '__warningregistry__' in globals()
+"""
+    assert "once" in api.execute(session, code)["consoleOutput"]
+    names = ["__version__", "added", "noted", "warnings"]
+    assert api.ok("GET", f"/sessions/{session}/workspace") == names
+    made = api.ok("POST", f"/sessions/{session}/snapshot", 201, json={})
+    assert sorted(entry["name"] for entry in made["largest"]) == names
+    again = api.session(snapshotId=made["snapshotId"])
+    look = "found = [added, sorted(__annotations__), '__warningregistry__' in globals()]"
+    (found,) = api.execute(again, look, outputs=["found"])["outputParameters"]
+    assert found["value"] == [[["noted"], True], ["noted"], False]
+    api.ok("DELETE", f"/snapshots/{made['snapshotId']}")
+    for identity in (session, again):
+        api.ok("DELETE", f"/sessions/{identity}")
+
+
+def test_names_are_listed_while_code_defines_more(api: Api) -> None:
+    session = api.session()
+    code = """
+import os
+open('begun', 'w').close()
+while not os.path.exists('go'):
+    for n in range(5000): globals()[f'n{n}'] = n
+    for n in range(5000): del globals()[f'n{n}']
+"""
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(api.execute, session, code)
+        wait_until(lambda: "begun" in api.ok("GET", f"/sessions/{session}/files"))
+        for _ in range(50):
+            assert "os" in api.ok("GET", f"/sessions/{session}/workspace")
+        api.ok("POST", f"/sessions/{session}/files", 201, files={"file": ("go", b"x")})
+        assert running.result(30)["success"]
+    api.ok("DELETE", f"/sessions/{session}")
+
+
 class Opened:
     """Leaves a trace of the process that loads it."""
 
@@ -231,6 +273,7 @@ x = 'done'
         wait_until(flag.with_name("begun").exists)
         asking = threads.submit(got, api, session, "x")
         assert "begun" in api.ok("GET", f"/sessions/{session}/files"), "files don't wait"
+        assert api.ok("GET", f"/sessions/{session}/workspace") == ["flag", "os", "time", "x"], "nor do names"
         assert not asking.done()
         flag.touch()
         assert asking.result(30) == "done"

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from jupyter_deployr.computenode import check_file_name
 from jupyter_deployr.webnode.answers import failing, file
@@ -19,6 +20,15 @@ from jupyter_deployr.webnode.downloads import FileContent
 from jupyter_deployr.webnode.form_file import FormFile
 
 router = APIRouter(prefix="/sessions/{id}/files", tags=["Session APIs"])
+
+
+class _FileNameConvertor(PathConvertor):
+    """As a path, and a line break is a character like any other."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("file_name", _FileNameConvertor())
 
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -61,12 +71,15 @@ async def upload_session_file(id: str, request: Request, node: Node, caller: Cal
 
 @router.get("", operation_id="listSessionFiles", responses=failing(403, 404, 410))
 async def list_session_files(id: str, node: Node, caller: Caller) -> list[str]:  # noqa: A002
-    """The names of the files in the working directory and its folders. Links, pipes and the like are left out."""
+    """The names of the files in the working directory and its folders. Links, pipes and the like are left out.
+
+    In names that are no text, `\\xe9` stands for such a byte; so they are asked for.
+    """
     return await node.sessions.get(caller, id).session.file_names()
 
 
 @router.get(
-    "/{fileName:path}",
+    "/{fileName:file_name}",
     operation_id="getSessionFile",
     response_class=StreamingResponse,
     responses=file("application/octet-stream", "The file.") | failing(403, 404, 410),
@@ -78,7 +91,7 @@ async def get_session_file(id: str, fileName: str, node: Node, caller: Caller) -
 
 
 @router.delete(
-    "/{fileName:path}",
+    "/{fileName:file_name}",
     operation_id="deleteSessionFile",
     response_class=Response,
     responses=failing(403, 404, 410),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
+from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, StreamingResponse
-from starlette.background import BackgroundTask
+from fastapi.responses import StreamingResponse
 
 from jupyter_deployr.computenode import Selection
 from jupyter_deployr.protocol.errors import DeployRError
@@ -26,6 +25,7 @@ from jupyter_deployr.protocol.models import (
 from jupyter_deployr.protocol.strict_json import write_json
 from jupyter_deployr.webnode.answers import failing, file
 from jupyter_deployr.webnode.context import Caller, Node
+from jupyter_deployr.webnode.downloads import WrittenContent
 from jupyter_deployr.webnode.json_bodies import JsonRoute
 from jupyter_deployr.webnode.store import StoredSnapshot
 from jupyter_deployr.webnode.times import creation_time
@@ -133,23 +133,15 @@ async def list_snapshots(node: Node, caller: Caller) -> list[Snapshot]:
 @router.get(
     "/snapshots/{id}",
     operation_id="GetSnapshotContent",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses=file("application/zip", "The snapshot.") | failing(404, 502, 504),
 )
-async def get_snapshot_content(id: str, node: Node, caller: Caller) -> FileResponse:  # noqa: A002
+async def get_snapshot_content(id: str, node: Node, caller: Caller) -> StreamingResponse:  # noqa: A002
     """A snapshot as a zip: workspace.dill (a dict of names and values), manifest.json, and the files below files/."""
-    async with node.snapshots.held(caller, id) as snapshot:
-        archive = await node.compute.export(node.snapshots.path(snapshot.digest))
-    return FileResponse(
-        archive,
-        media_type="application/zip",
-        filename=f"{snapshot.name or snapshot.id}.zip",
-        background=BackgroundTask(_remove, archive),
-    )
-
-
-def _remove(archive: Path) -> None:
-    archive.unlink(missing_ok=True)
+    async with AsyncExitStack() as hold:
+        snapshot = await hold.enter_async_context(node.snapshots.held(caller, id))
+        pieces = await hold.enter_async_context(node.compute.export(node.snapshots.path(snapshot.digest)))
+        return WrittenContent(pieces, f"{snapshot.name or snapshot.id}.zip", "application/zip", hold.pop_all())
 
 
 @router.delete("/snapshots/{id}", operation_id="DeleteSnapshot", responses=failing(404))

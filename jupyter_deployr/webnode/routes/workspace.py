@@ -29,9 +29,9 @@ _BYTES: dict[str, Any] = {
 }
 
 
-@router.get("", operation_id="listWorkspaceObjects", responses=failing(403, 404, 409, 410))
+@router.get("", operation_id="listWorkspaceObjects", responses=failing(403, 404, 410, 504))
 async def list_workspace_objects(id: str, node: Node, caller: Caller) -> list[str]:  # noqa: A002
-    """The names of the workspace's objects."""
+    """The names of the workspace's objects. Also while the session executes."""
     return await node.sessions.get(caller, id).session.objects()
 
 
