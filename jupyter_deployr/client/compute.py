@@ -21,8 +21,8 @@ class ComputeOperations:
     ) -> str:
         """`createOrUpdateServicePool`: start the workers of a version before its first call.
 
-        Returns at once; `get_service_pool_status` says when they run. Raises BadRequest (sizes that the server doesn't
-        offer), Forbidden, NotFound.
+        Returns at once; `get_service_pool_status` says when they run. The server checks sizes,
+        but has as many workers as it is set to. Raises BadRequest, Forbidden, NotFound.
         """
         return self._caller.call(str, "POST", path("services", name, version, "pool"), headers, model=request)
 

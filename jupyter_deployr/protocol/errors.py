@@ -6,6 +6,7 @@
     ├── Forbidden 403
     ├── NotFound 404
     ├── MethodNotAllowed 405
+    ├── RequestTooSlow 408
     ├── Conflict 409
     ├── Gone 410
     ├── PayloadTooLarge 413
@@ -94,6 +95,12 @@ class MethodNotAllowed(DeployRError):
     """The path exists, the HTTP method on it doesn't."""
 
     status = 405
+
+
+class RequestTooSlow(DeployRError):
+    """The client took too long to send its request."""
+
+    status = 408
 
 
 class Conflict(DeployRError):

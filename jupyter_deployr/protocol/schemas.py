@@ -17,6 +17,9 @@ from jupyter_deployr.protocol.parameters import Parameter
 
 Schema = dict[str, Any]
 
+SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**64 - 1
+"""Whole numbers beyond these are read as doubles, and so are no integers (`strict_json.read_json`)."""
+
 _SCALARS: Mapping[str, str] = {
     "numeric": "number",
     "integer": "integer",
@@ -24,6 +27,7 @@ _SCALARS: Mapping[str, str] = {
     "character": "string",
 }
 _ANY_SCALAR: Schema = {"type": ["boolean", "number", "string", "null"]}
+_WHOLE_BOUNDS: Schema = {"minimum": SMALLEST_INTEGER, "maximum": LARGEST_INTEGER}
 _INPUT_FRAME: Schema = {
     "anyOf": [
         {"type": "object", "additionalProperties": {"type": "array", "items": _ANY_SCALAR}},
@@ -54,7 +58,10 @@ def input_schema(parameter: Parameter) -> Schema:
     """The schema of one input."""
     if parameter.type == "data.frame":
         return _finished(parameter, _INPUT_FRAME, examples="examples")
-    return _finished(parameter, _typed(parameter, _ANY_SCALAR), examples="examples")
+    schema = _typed(parameter, _ANY_SCALAR)
+    if parameter.type == "integer":
+        schema = {**schema, **_WHOLE_BOUNDS, **_limits(parameter)}
+    return _finished(parameter, schema, examples="examples")
 
 
 def output_schema(parameter: Parameter) -> Schema:

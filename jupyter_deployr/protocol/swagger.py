@@ -61,6 +61,12 @@ def service_document(service: ServiceDescription) -> dict[str, Any]:
     }
 
 
+def fixed_operations() -> frozenset[str]:
+    """The `operationId`s that the document of every version has, which no alias may be."""
+    paths = service_document(ServiceDescription("service", "version"))["paths"].values()
+    return frozenset(each["operationId"] for path in paths for each in path.values()) - {CONSUME_OPERATION}
+
+
 # --------------------------------------------------------------------------------------------------------- operations
 
 

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,8 +47,12 @@ def describe(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f"the string {value!r}" if len(value) <= 40 else f"a string of {len(value)} characters"
-    if isinstance(value, (int, float)):
-        return f"the number {value}" if abs(value) < 1e300 else "a number out of range"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "an infinity, as which a number beyond 1.8e308 is read"
+    if isinstance(value, float):
+        return f"the number {value}"
+    if isinstance(value, int):
+        return f"the number {value}" if abs(value) < 1e300 else "a whole number out of range"
     return "an array" if isinstance(value, list) else "an object"
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from jupyter_deployr import __version__
 from jupyter_deployr.protocol.errors import BadRequest, DeployRError
@@ -20,10 +20,12 @@ from jupyter_deployr.webnode.context import WebNode
 from jupyter_deployr.webnode.media_types import check_encoding
 from jupyter_deployr.webnode.request_ids import REQUEST_ID, REQUEST_ID_IN_SCOPE, new_request_id
 from jupyter_deployr.webnode.routes import (
+    activity,
     batches,
     compute_nodes,
     documents,
     environment,
+    events,
     executions,
     login,
     pages,
@@ -70,7 +72,7 @@ class Application:
                 message = {**message, "headers": headers}
             await send(message)
 
-        app: FastAPI | JSONResponse = self.management
+        app: FastAPI | Response = self.management
         try:
             _check(scope)
         except DeployRError as refusal:
@@ -98,6 +100,8 @@ def _management(node: WebNode) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # Behind a proxy the server doesn't know the address that its clients use.
+        redirect_slashes=False,
         separate_input_output_schemas=False,
     )
     app.state.node = node
@@ -107,6 +111,7 @@ def _management(node: WebNode) -> FastAPI:
         login,
         services,
         service_pools,
+        activity,
         realtime,
         documents,
         batches,
@@ -117,6 +122,7 @@ def _management(node: WebNode) -> FastAPI:
         snapshots,
         status,
         environment,
+        events,
         compute_nodes,
         pages,
     )

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -32,13 +32,15 @@ from jupyter_deployr.protocol.errors import (
     Forbidden,
     NotFound,
     ServerFault,
-    Unavailable,
 )
 from jupyter_deployr.protocol.models import PublishWebServiceRequest
+from jupyter_deployr.webnode.activity import Activity
 from jupyter_deployr.webnode.auth import Principal
-from jupyter_deployr.webnode.names import check_name, consume_path
+from jupyter_deployr.webnode.events import Change, ChangeFeed
+from jupyter_deployr.webnode.names import check_alias, check_name, consume_path
 from jupyter_deployr.webnode.snapshots import SnapshotLibrary
 from jupyter_deployr.webnode.store import StoredSnapshot, StoredVersion, VersionStore
+from jupyter_deployr.webnode.version_changes import VersionChanges
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class PublishedVersion:
 
     stored: StoredVersion
     pool: ServicePool
+    activity: Activity = field(default_factory=Activity)
 
 
 class Catalog:
@@ -60,14 +63,14 @@ class Catalog:
     worker has loaded it.
     """
 
-    def __init__(self, store: VersionStore, snapshots: SnapshotLibrary, node: ComputeNode) -> None:
+    def __init__(self, store: VersionStore, snapshots: SnapshotLibrary, node: ComputeNode, feed: ChangeFeed) -> None:
         self._store = store
         self._snapshots = snapshots
         self._node = node
+        self._feed = feed
         self._versions: dict[tuple[str, str], PublishedVersion] = {}
         self._by_path: dict[bytes, PublishedVersion] = {}
-        self._changing: set[tuple[str, str]] = set()
-        self._unsettled: set[tuple[str, str]] = set()
+        self._changes = VersionChanges(lambda key: self._in_background(self._settle(key)))
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
@@ -97,6 +100,10 @@ class Catalog:
                     return None
                 found = self._versions.get((name, version))
         return found
+
+    def published(self) -> list[PublishedVersion]:
+        """Every version, oldest first, with what answers its calls."""
+        return list(self._versions.values())
 
     def all(self) -> list[StoredVersion]:
         """Every version, oldest first."""
@@ -129,13 +136,13 @@ class Catalog:
         if not principal.may_publish:
             raise Forbidden(f"The role {principal.role} may not publish services.")
         key = check_name("service name", name), check_name("version", version or str(uuid.uuid4()))
-        with self._change(key):
+        async with self._changes.one(key):
             if key in self._versions:
                 raise Conflict(f"{key[0]} {key[1]} exists already. Publish another version, or patch this one.")
             self._check_owner(principal, key[0])
             _check_runtime(request.runtime_type)
-            if not (request.code or "").strip():
-                raise BadRequest("The code of the service is missing.", fields=["code"])
+            if request.code is None:
+                raise _no_code()
             stored = StoredVersion(
                 name=key[0],
                 version=key[1],
@@ -160,6 +167,7 @@ class Catalog:
                     await asyncio.to_thread(self._store.add, stored)
                     fail_point("publish.committed")
                     self._show(PublishedVersion(stored, pool))
+            self._feed.service(Change.CREATED, stored)
         return stored
 
     async def patch(
@@ -167,7 +175,7 @@ class Catalog:
     ) -> StoredVersion:
         """Change the members that the request gives; null keeps what is there. Raises as `publish` does."""
         key = name, version
-        with self._change(key), ExitStack() as hold:
+        async with self._changes.one(key), AsyncExitStack() as hold:
             old = self.changeable(principal, key)
             _check_runtime(request.runtime_type)
             hold.enter_context(self._snapshots.pinned(old.stored.digest))
@@ -177,6 +185,7 @@ class Catalog:
                     await asyncio.to_thread(self._store.replace, stored)
                     fail_point("patch.committed")
                     self._show(PublishedVersion(stored, old.pool))
+                    self._feed.service(Change.CHANGED, stored)
                     return stored
                 async with self._started(stored) as pool:
                     fail_point("patch.loaded")
@@ -184,24 +193,26 @@ class Catalog:
                     await asyncio.to_thread(self._store.replace, stored)
                     fail_point("patch.committed")
                     self._show(PublishedVersion(stored, pool))
+            self._feed.service(Change.CHANGED, stored)
             self._retire(old.pool, hold.pop_all())
         return stored
 
     async def delete(self, principal: Principal, name: str, version: str) -> None:
         """Delete a version; calls that have begun end on it. Raises NotFound, Forbidden, Conflict."""
         key = name, version
-        with self._change(key), ExitStack() as hold:
+        async with self._changes.one(key), AsyncExitStack() as hold:
             old = self.changeable(principal, key)
             hold.enter_context(self._snapshots.pinned(old.stored.digest))
             await asyncio.to_thread(self._store.remove, name, version)
             fail_point("delete.committed")
             self._hide(key)
+            self._feed.service(Change.REMOVED, old.stored)
             self._retire(old.pool, hold.pop_all())
 
-    def end_workers(self, principal: Principal, name: str, version: str) -> None:
+    async def end_workers(self, principal: Principal, name: str, version: str) -> None:
         """Let the workers of a version end; the next call starts new ones. Raises NotFound, Forbidden, Conflict."""
         key = name, version
-        with self._change(key), ExitStack() as hold:
+        async with self._changes.one(key), AsyncExitStack() as hold:
             old = self.changeable(principal, key)
             hold.enter_context(self._snapshots.pinned(old.stored.digest))
             self._show(PublishedVersion(old.stored, self.new_pool(old.stored)))
@@ -209,6 +220,9 @@ class Catalog:
 
     def _show(self, published: PublishedVersion) -> None:
         stored = published.stored
+        shown = self._versions.get((stored.name, stored.version))
+        if shown is not None:
+            published = replace(published, activity=shown.activity)
         self._versions[stored.name, stored.version] = published
         self._by_path[consume_path(stored.name, stored.version).encode()] = published
 
@@ -216,20 +230,21 @@ class Catalog:
         del self._versions[key]
         del self._by_path[consume_path(*key).encode()]
 
-    def _retire(self, pool: ServicePool, hold: ExitStack) -> None:
+    def _retire(self, pool: ServicePool, hold: AsyncExitStack) -> None:
         """Let the calls of a pool end that nothing leads to any more; until then, `hold` keeps what they run on."""
 
         async def end() -> None:
-            with hold:
+            async with hold:
                 await pool.close()
             await self._snapshots.collect()
 
         self._in_background(end())
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _look_through(self) -> None:
         """Look at the snapshots of all versions, so that a broken one is shown before somebody calls it."""
@@ -239,30 +254,10 @@ class Catalog:
                 if fault is not None:
                     _log.error("%s %s is broken. %s", stored.name, stored.version, fault)
 
-    @contextmanager
-    def _change(self, key: tuple[str, str]) -> Iterator[None]:
-        """One change of a version at a time. Raises Conflict, Unavailable."""
-        if key in self._changing:
-            raise Conflict(f"{key[0]} {key[1]} is being changed by another request; try again.")
-        if key in self._unsettled:
-            raise Unavailable(
-                f"The database can't be asked yet how the last change of {' '.join(key)} ended; try again."
-            )
-        self._changing.add(key)
-        try:
-            yield
-        except Unavailable:
-            # The change may have been committed all the same, and only the word of it been lost.
-            self._unsettled.add(key)
-            self._in_background(self._settle(key))
-            raise
-        finally:
-            self._changing.discard(key)
-
     async def _settle(self, key: tuple[str, str]) -> None:
         """Show what the database has of a version, as soon as it can be asked; until then it can't be changed."""
         shown = self._versions.get(key)
-        with ExitStack() as hold:
+        async with AsyncExitStack() as hold:
             if shown is not None:
                 hold.enter_context(self._snapshots.pinned(shown.stored.digest))
             stored = await self._stored(key)
@@ -271,9 +266,15 @@ class Catalog:
                     self._hide(key)
                 else:
                     self._show(PublishedVersion(stored, self.new_pool(stored)))
+                self._feed_settled(shown, stored)
                 if shown is not None:
                     self._retire(shown.pool, hold.pop_all())
-        self._unsettled.discard(key)
+
+    def _feed_settled(self, shown: PublishedVersion | None, stored: StoredVersion | None) -> None:
+        if stored is not None:
+            self._feed.service(Change.CREATED if shown is None else Change.CHANGED, stored)
+        elif shown is not None:
+            self._feed.service(Change.REMOVED, shown.stored)
 
     async def _stored(self, key: tuple[str, str]) -> StoredVersion | None:
         while True:
@@ -321,14 +322,14 @@ class Catalog:
         if request.isolation is not None and request.isolation not in list(Isolation):
             kinds = ", ".join(Isolation)
             raise BadRequest(f"The isolation {request.isolation!r} is none of {kinds}.", fields=["isolation"])
-        for member in ("description", "code", "init_code", "operation_id", "isolation"):
+        for member in ("description", "code", "init_code", "isolation"):
             given = getattr(request, member)
             if given is not None:
                 changes[member] = given
-        if request.operation_id and not request.operation_id.isidentifier():
-            raise BadRequest(
-                f"The alias {request.operation_id!r} must be usable as a function name.", fields=["operationId"]
-            )
+        if request.code is not None and not request.code.strip():
+            raise _no_code()
+        if request.operation_id:
+            changes["operation_id"] = check_alias(request.operation_id)
         inputs, outputs = checked_parameters(request.input_parameter_definitions, request.output_parameter_definitions)
         if inputs is not None:
             changes["inputs"] = inputs
@@ -393,6 +394,10 @@ class Catalog:
             snapshot=None if stored.digest is None else str(self._snapshots.path(stored.digest)),
             isolation=stored.isolation,
         )
+
+
+def _no_code() -> BadRequest:
+    return BadRequest("The code of the service is missing.", fields=["code"])
 
 
 def _check_runtime(runtime: str | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 import orjson
@@ -25,6 +26,7 @@ from jupyter_deployr.webnode.asgi import Receive, Scope, Send
 from jupyter_deployr.webnode.auth import Tokens
 from jupyter_deployr.webnode.body_limit import ClientGone, whole_body
 from jupyter_deployr.webnode.caching import NO_STORE
+from jupyter_deployr.webnode.call_log import CallLog
 from jupyter_deployr.webnode.catalog import Catalog
 from jupyter_deployr.webnode.media_types import USUAL_JSON, check_body
 from jupyter_deployr.webnode.request_ids import REQUEST_ID, new_request_id
@@ -32,6 +34,11 @@ from jupyter_deployr.webnode.request_ids import REQUEST_ID, new_request_id
 _log = logging.getLogger(__name__)
 
 _TYPE = (b"content-type", b"application/json")
+_MORE_HEADERS: Mapping[int, Sequence[tuple[bytes, bytes]]] = {
+    401: [(b"www-authenticate", b"Bearer")],
+    405: [(b"allow", b"POST")],
+    503: [(b"retry-after", b"1")],
+}
 
 
 def _error(failure: BaseException, request_id: bytes) -> DeployRError:
@@ -55,9 +62,11 @@ class Consume:
         self._catalog = catalog
         self._tokens = tokens
         self._max_body_bytes = max_body_bytes
+        self._log = CallLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_request_id()
+        error: DeployRError | None = None
         try:
             status, body = await self._answer(scope, receive, request_id)
         except ClientGone:
@@ -66,10 +75,9 @@ class Consume:
             error = _error(failure, request_id)
             status, body = error.status, orjson.dumps(error.body)
         headers = [_TYPE, (b"content-length", b"%d" % len(body)), NO_STORE, (REQUEST_ID, request_id)]
-        if status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-        elif status == 503:
-            headers.append((b"retry-after", b"1"))
+        if status != 200:
+            headers.extend(_MORE_HEADERS.get(status, ()))
+            self._log.failed(scope, request_id, status, error)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

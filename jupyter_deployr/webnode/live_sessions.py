@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from jupyter_deployr.computenode import ComputeNode, Session
 from jupyter_deployr.protocol.errors import BadRequest, Forbidden, Gone, NotFound, Unavailable
 from jupyter_deployr.webnode.auth import Principal
+from jupyter_deployr.webnode.events import Change, ChangeFeed
 from jupyter_deployr.webnode.snapshots import SnapshotLibrary
 
 _log = logging.getLogger(__name__)
@@ -48,10 +49,13 @@ class _Ended:
 class LiveSessions:
     """Opens, finds and closes sessions. Somebody else's counts as absent."""
 
-    def __init__(self, node: ComputeNode, snapshots: SnapshotLibrary, limit: int, idle_seconds: int) -> None:
+    def __init__(
+        self, node: ComputeNode, snapshots: SnapshotLibrary, feed: ChangeFeed, limit: int, idle_seconds: int
+    ) -> None:
         """At most `limit` sessions are live; one without a request for `idle_seconds` is closed, with 0 none is."""
         self._node = node
         self._snapshots = snapshots
+        self._feed = feed
         self._limit = limit
         self._idle_seconds = idle_seconds
         self._sessions: dict[str, LiveSession] = {}
@@ -89,6 +93,7 @@ class LiveSessions:
                 raise
         session.touch()
         self._sessions[live.id] = live
+        self._feed.session(Change.CREATED, live.id, live.name, live.owner)
         session.when_gone(lambda: self._bury(live))
         return live
 
@@ -107,6 +112,10 @@ class LiveSessions:
 
     def _give_back(self) -> None:
         self._taken -= 1
+
+    def all(self) -> list[LiveSession]:
+        """Every live session."""
+        return list(self._sessions.values())
 
     def of(self, principal: Principal) -> list[LiveSession]:
         """The user's live sessions, oldest first."""
@@ -141,6 +150,7 @@ class LiveSessions:
             return
         live = self._find(principal, identity)
         del self._sessions[live.id]
+        self._feed.session(Change.REMOVED, live.id, live.name, live.owner)
         await live.session.close()
 
     async def close_all(self) -> None:
@@ -160,7 +170,9 @@ class LiveSessions:
         """Remember how a session ended, if its owner hasn't closed it."""
         if self._sessions.pop(live.id, None) is None:
             return
-        self._ended[live.id] = _Ended(live.owner, live.session.gone().message)
+        reason = live.session.gone().message
+        self._feed.session(Change.REMOVED, live.id, live.name, live.owner, reason=reason)
+        self._ended[live.id] = _Ended(live.owner, reason)
         while len(self._ended) > _REMEMBERED:
             del self._ended[next(iter(self._ended))]
 

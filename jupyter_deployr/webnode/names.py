@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import unicodedata
 from urllib.parse import quote
 
 from jupyter_deployr.protocol.errors import BadRequest
+from jupyter_deployr.protocol.parameters import shortened
+from jupyter_deployr.protocol.swagger import fixed_operations
 
 _PATTERN = re.compile(r"\w(?:[\w .~@+-]{0,126}[\w~@+-])?")
+_FIXED_OPERATIONS = fixed_operations()
 _RESERVED = frozenset({"batch", "docs", "log", "login", "openapi.json", "pool", "stats", "swagger.json"})
 
 
@@ -24,6 +28,19 @@ def check_name(what: str, name: str) -> str:
             fields=["name"],
         )
     return name
+
+
+def check_alias(alias: str) -> str:
+    """Return `alias` if generated clients can name the method after it that calls a version. Raises BadRequest."""
+    shown = shortened(alias)
+    if not alias.isidentifier() or keyword.iskeyword(alias):
+        raise BadRequest(f"The alias {shown!r} must be usable as a function name.", fields=["operationId"])
+    if alias in _FIXED_OPERATIONS:
+        raise BadRequest(
+            f"The alias {shown!r} is another operation of every service's document; take another.",
+            fields=["operationId"],
+        )
+    return alias
 
 
 def consume_path(name: str, version: str) -> str:

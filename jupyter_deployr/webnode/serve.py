@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import filelock
@@ -36,9 +36,11 @@ from jupyter_deployr.webnode.auth import (
 from jupyter_deployr.webnode.batches import Batches
 from jupyter_deployr.webnode.catalog import Catalog
 from jupyter_deployr.webnode.context import WebNode
+from jupyter_deployr.webnode.events import ChangeFeed
 from jupyter_deployr.webnode.joined_writes import JoinedWritesProtocol
 from jupyter_deployr.webnode.live_sessions import LiveSessions
 from jupyter_deployr.webnode.settings import Settings
+from jupyter_deployr.webnode.slow_requests import SlowRequests
 from jupyter_deployr.webnode.snapshots import SnapshotLibrary
 from jupyter_deployr.webnode.store import (
     AccessChanges,
@@ -54,10 +56,14 @@ from jupyter_deployr.webnode.store import (
     VersionStore,
     bind,
 )
+from jupyter_deployr.webnode.watch import Watch
 
 _log = logging.getLogger(__name__)
 
+# uvicorn has a line for each of these, however many: what is answered is logged in head_limit.py, within bounds.
+_UVICORN_REPEATS = ("Invalid HTTP request received.", "Unsupported upgrade request.", "No supported WebSocket library")
 _BACKLOG = 2048
+_OPEN_FILES = 65_536
 _SIGNING_KEYS = "signing-keys"
 
 
@@ -69,12 +75,27 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises CannotStart."""
     # Nothing that is kept is for other accounts, wherever the data directory is and whoever made it.
     os.umask(0o077)
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith(_UVICORN_REPEATS))
     if sys.platform == "win32":
         asyncio.run(_serve(settings))
     else:
         import uvloop
 
+        _allow_open_files()
         uvloop.run(_serve(settings))
+
+
+def _allow_open_files() -> None:
+    """Have room for many connections: what a shell allows is often a thousand files, and who holds these for nothing
+    would keep everybody else out."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # Some systems allow less than they say.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(settings: Settings) -> None:
@@ -90,11 +111,13 @@ async def _serve(settings: Settings) -> None:
                     access_log=False,
                     server_header=False,
                     proxy_headers=False,
+                    timeout_keep_alive=settings.keep_alive_seconds,
                     timeout_graceful_shutdown=settings.drain_seconds,
                 ),
                 settings.data_dir,
                 _url(listener),
-                node.batches.wind_down,
+                (node.feed.close, node.batches.wind_down),
+                SlowRequests(settings.slow_request_seconds),
             )
             await server.serve([listener])
 
@@ -102,8 +125,16 @@ async def _serve(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """Says when it accepts requests, and ends on a signal only after what runs has been drained."""
 
-    def __init__(self, config: uvicorn.Config, data_dir: Path, url: str, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        data_dir: Path,
+        url: str,
+        on_end: Sequence[Callable[[], None]],
+        slow_requests: SlowRequests,
+    ) -> None:
         super().__init__(config)
+        self._slow_requests = slow_requests
         self._data_dir = data_dir
         self._url = url
         self._on_end = on_end
@@ -120,6 +151,12 @@ class _Server(uvicorn.Server):
             _log.warning("the server can't be announced in Jupyter's runtime directory: %s", error)
         print(f"DeployR server ready at {self._url}", flush=True)
 
+    async def on_tick(self, counter: int) -> bool:
+        # Ten times a second.
+        if counter % 5 == 0:
+            self._slow_requests.look(self.server_state.connections)
+        return await super().on_tick(counter)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
@@ -132,7 +169,8 @@ class _Server(uvicorn.Server):
 
     def _end(self) -> None:
         self.should_exit = True
-        self._on_end()
+        for callback in self._on_end:
+            callback()
 
 
 @contextlib.contextmanager
@@ -199,12 +237,12 @@ async def _web_node(settings: Settings, listener: socket.socket) -> AsyncIterato
         await asyncio.to_thread(_prepare_admin, accounts, _is_loopback(listener))
         signer = TokenSigner(signing_keys(settings))
         tokens = Tokens(TokenFamilyStore(database), accounts, AccessChanges(database), signer, settings)
-        versions = VersionStore(database)
-        snapshots = SnapshotLibrary(SnapshotStore(database), versions, Blobs(data / "blobs"), compute)
+        versions, feed = VersionStore(database), ChangeFeed()
+        snapshots = SnapshotLibrary(SnapshotStore(database), versions, Blobs(data / "blobs"), compute, feed)
         await snapshots.collect()
-        catalog = Catalog(versions, snapshots, compute)
+        catalog = Catalog(versions, snapshots, compute, feed)
         await catalog.load()
-        sessions = LiveSessions(compute, snapshots, settings.max_sessions, settings.idle_session_seconds)
+        sessions = LiveSessions(compute, snapshots, feed, settings.max_sessions, settings.idle_session_seconds)
         await _ready(starting)
         compute.warm_up()
         batches = Batches(
@@ -217,8 +255,10 @@ async def _web_node(settings: Settings, listener: socket.socket) -> AsyncIterato
         )
         batches.resume()
         following = asyncio.create_task(tokens.follow_changes())
-        yield WebNode(settings, Logins(accounts, tokens), tokens, catalog, snapshots, sessions, batches, compute)
+        watching = asyncio.create_task(Watch(catalog, sessions, feed).keep_looking())
+        yield WebNode(settings, Logins(accounts, tokens), tokens, catalog, snapshots, sessions, batches, compute, feed)
         following.cancel()
+        watching.cancel()
         await batches.close()
         await sessions.close_all()
         await catalog.close()

@@ -29,6 +29,8 @@ class Settings:
     sign_in_seconds: int = 90 * 24 * 3600
     signing_key_seconds: int = 90 * 24 * 3600
     max_body_bytes: int = 100 * 1024 * 1024
+    slow_request_seconds: int = 20
+    keep_alive_seconds: int = 75
     max_sessions: int = 80
     idle_session_seconds: int = 24 * 3600
     max_batch_records: int = 1_000_000

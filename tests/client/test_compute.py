@@ -25,8 +25,11 @@ def test_the_pool_of_a_version(client: DeployRClient) -> None:
     wait_until(lambda: client.get_service_pool_status("PooledHere", "V1.0") == running)
     assert "ended" in client.delete_service_pool("PooledHere", "V1.0")
     assert client.get_service_pool_status("PooledHere", "V1.0") == [ServicePoolStatusResponse("local", "NotFound")]
+    assert "started" in client.create_or_update_service_pool(
+        "PooledHere", "V1.0", CreateOrUpdateServicePoolRequest(1, 10)
+    )
     with pytest.raises(BadRequest, match="MaxPoolSize"):
-        client.create_or_update_service_pool("PooledHere", "V1.0", CreateOrUpdateServicePoolRequest(5, 10))
+        client.create_or_update_service_pool("PooledHere", "V1.0", CreateOrUpdateServicePoolRequest(10, 5))
     client.delete_web_service_version("PooledHere", "V1.0")
     with pytest.raises(NotFound):
         client.get_service_pool_status("PooledHere", "V1.0")

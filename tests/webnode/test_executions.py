@@ -127,7 +127,7 @@ def test_lines_and_console_come_while_the_code_runs(api: Api, session: str, dire
 
 
 def test_a_dropped_connection_does_not_stop_the_code(api: Api, session: str, directory: Path) -> None:
-    answer = begin(api, session, f"print('one')\n{WAITING}\nprint('two'); kept = 1")
+    answer = begin(api, session, f"print('one', flush=True)\n{WAITING}\nprint('two'); kept = 1")
     execution = answer.headers["x-execution-id"]
     wait_until((directory / "begun").exists)
     answer.close()

@@ -81,14 +81,33 @@ def test_trailers_without_end(connection: socket.socket) -> None:
         b"no HTTP at all\r\n\r\n",
         b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n",
         b"POST /login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno length\r\n",
+        b"FOO / HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n",
     ],
-    ids=["line", "length", "chunk"],
+    ids=["line", "length", "chunk", "method", "negative length", "two lengths", "no URL"],
 )
 def test_what_is_no_http_has_an_error_body(connection: socket.socket, sent: bytes) -> None:
     connection.sendall(sent)
     head, _, body = _answer(connection).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert json.loads(body).items() >= {"code": 400, "exceptionType": "BadRequest"}.items()
+    assert b"\r\nx-request-id: " in head
+
+
+@pytest.mark.parametrize("length", [65_535, 65_536, 100_000])
+def test_a_long_url(connection: socket.socket, length: int) -> None:
+    connection.sendall(b"GET /" + b"x" * length + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+    head, _, body = _answer(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert b"\r\nx-request-id: " in head
+    assert json.loads(body).items() >= {"code": 431, "exceptionType": "HeadTooLarge"}.items()
+
+
+def test_what_is_no_http_and_too_long_has_one_answer(connection: socket.socket) -> None:
+    connection.sendall(b"no HTTP " + PIECE * 2)
+    assert _answer(connection).count(b"HTTP/1.1 ") == 1
 
 
 def test_requests_one_after_the_other_are_measured_one_by_one(connection: socket.socket) -> None:
@@ -99,4 +118,4 @@ def test_requests_one_after_the_other_are_measured_one_by_one(connection: socket
     for _ in range(2):
         head = b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
         connection.sendall(head % len(body) + body)
-        assert connection.recv(65_536).startswith(b"HTTP/1.1 400")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 413")

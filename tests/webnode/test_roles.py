@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -158,6 +159,8 @@ TABLE = [
     Row("POST /services/{name}/{version}/pool", MANAGED, "service", options=EMPTY),
     Row("GET /services/{name}/{version}/pool", everyone(), "service"),
     Row("DELETE /services/{name}/{version}/pool", MANAGED, "service"),
+    Row("GET /services/{name}/{version}/stats", everyone(), "service"),
+    Row("GET /services/{name}/{version}/log", MANAGED, "service"),
     Row("POST /realtime-services/{name}", (401, 403, 501, 501, 501)),
     Row("POST /realtime-services/{name}/{version}", (401, 403, 501, 501, 501)),
     Row("PATCH /realtime-services/{name}/{version}", (401, 403, 501, 501, 501)),
@@ -200,6 +203,7 @@ TABLE = [
     # The server
     Row("GET /status", everyone()),
     Row("GET /environment", everyone()),
+    Row("GET /events", everyone(), options=lambda: {"stream": True}),
     Row("GET /computenodes", everyone()),
     Row("POST /computenodes", (401, 403, 403, 403, 400), options=ENTRIES),
     Row("PUT /computenodes", (401, 403, 403, 403, 400), options=ENTRIES),
@@ -243,6 +247,7 @@ def test_each_route_for_each_caller(people: People, row: Row) -> None:
             assert response.headers["www-authenticate"] == "Bearer"
         if row.answers[0] == 401 or "/login" in template:
             assert response.headers["cache-control"] == "no-store"
+        response.close()
 
 
 class _Names(dict[str, str]):
@@ -301,6 +306,18 @@ def test_two_publishers_of_one_name_leave_it_to_the_first(people: People) -> Non
     people.administrator.publish(name, "y = 2", "V2.0")
     owners = [(entry["version"], entry["owner"]) for entry in people.owner.ok("GET", f"/services/{name}")]
     assert owners == [("V1.0", "ann"), ("V2.0", "admin")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "member"), [("session", "id"), ("snapshot", "id"), ("execution", "executionId"), ("batch", "executionId")]
+)
+def test_ids_are_random(people: People, kind: str, member: str) -> None:
+    """Nobody guesses one from another: 122 bits of each are random."""
+    first, second = (people.thing(kind, fresh=True)[member] for _ in range(2))
+    assert first != second
+    for identity in (first, second):
+        assert uuid.UUID(identity).version == 4
+        assert identity == str(uuid.UUID(identity))
 
 
 def test_anothers_id_looks_like_one_that_is_not_there(people: People) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,14 +14,16 @@ from tests.api import Api
 from tests.server_process import ServerProcess
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-# Realtime services answer 501, as documented, which the first check can't know.
-NOT_OFFERED = "^/realtime-services/"
+# Realtime services answer 501, as documented, which the first check can't know; the change feed has no end.
+LEFT_OUT = "^/realtime-services/|^/events$"
 # What made-up names don't reach: operations that read or call what is there, by what their paths name.
 OF_SERVICES = [
     "GetWebServiceOpenApi",
     "GetWebServiceSwagger",
     "createOrUpdateServicePool",
     "getServicePoolStatus",
+    "getWebServiceLog",
+    "getWebServiceStats",
     "getWebServiceVersion",
     "patchWebServiceVersion",
 ]
@@ -55,7 +58,7 @@ def test_what_schemathesis_makes_up(start_server: Callable[..., ServerProcess], 
         f"--header=Authorization: Bearer {api.tokens['access_token']}",
         "--phases=coverage,fuzzing",
         f"--checks={CHECKS}",
-        f"--exclude-path-regex={NOT_OFFERED}",
+        f"--exclude-path-regex={LEFT_OUT}",
         "--generation-deterministic",
         "--max-examples=8",
         "--request-timeout=30",
@@ -74,7 +77,7 @@ def test_what_schemathesis_makes_up(start_server: Callable[..., ServerProcess], 
         operation["operationId"]: f"{method.upper()} {path}"
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
-        if not path.startswith("/realtime-services/")
+        if not re.search(LEFT_OUT, path)
     }
     assert found["operations"]["tested"] == len(described)
     assert found["test_cases"]["generated"] > 10 * len(described)

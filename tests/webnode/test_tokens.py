@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hmac
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from jupyter_deployr.protocol.errors import Unauthorized, Unavailable
 from jupyter_deployr.webnode.auth import LocalAccounts, Principal, SigningKeys, Tokens, TokenSigner
@@ -67,7 +69,8 @@ def _encoded(part: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
 
 
-def _forged(token: str) -> dict[str, str]:
+def _forged(token: str, address: str) -> dict[str, str]:
+    """Tokens that are none. `address` is where a verifier that asks for keys would find one."""
     header, payload, signature = token.split(".")
     claims = jwt.decode(token, options={"verify_signature": False})
     key_id = jwt.get_unverified_header(token)["kid"]
@@ -81,7 +84,14 @@ def _forged(token: str) -> dict[str, str]:
         "another algorithm": mac,
         "another key": jwt.encode(claims, stranger, algorithm="ES256", headers={"kid": key_id}),
         "unknown key id": jwt.encode(claims, stranger, algorithm="ES256", headers={"kid": "other"}),
-        "a key by address": jwt.encode(claims, stranger, algorithm="ES256", headers={"jku": "http://127.0.0.1:9/"}),
+        "a key by address": jwt.encode(claims, stranger, algorithm="ES256", headers={"jku": address}),
+        "a certificate by address": jwt.encode(claims, stranger, algorithm="ES256", headers={"x5u": address}),
+        "its own key": jwt.encode(
+            claims,
+            stranger,
+            algorithm="ES256",
+            headers={"kid": key_id, "jwk": ECAlgorithm.to_jwk(stranger.public_key(), as_dict=True)},
+        ),
         "changed claims": f"{header}.{_encoded({**claims, 'sub': 'root'})}.{signature}",
         "changed algorithm": f"{_encoded({'alg': 'HS256', 'typ': 'JWT', 'kid': key_id})}.{payload}.{signature}",
         "critical": f"{_encoded({'alg': 'ES256', 'kid': key_id, 'crit': ['x'], 'x': 1})}.{payload}.{signature}",
@@ -96,13 +106,19 @@ def _forged(token: str) -> dict[str, str]:
 
 
 def test_forged_tokens_are_refused(server: ServerProcess, api: Api) -> None:
-    for path in ("/services/x", "/api/x/y"):
-        for what, token in _forged(api.tokens["access_token"]).items():
-            response = requests.post(
-                server.url + path, headers={"Authorization": f"Bearer {token}".encode()}, json={}, timeout=60
-            )
-            assert response.status_code in (400, 401, 431), what
-            assert token == "" or token not in response.text, what
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        trap.setblocking(False)
+        address = f"http://127.0.0.1:{trap.getsockname()[1]}/"
+        for path in ("/services/x", "/api/x/y"):
+            for what, token in _forged(api.tokens["access_token"], address).items():
+                response = requests.post(
+                    server.url + path, headers={"Authorization": f"Bearer {token}".encode()}, json={}, timeout=60
+                )
+                assert response.status_code in (400, 401, 431), what
+                assert token == "" or token not in response.text, what
+        # Nobody has asked there.
+        with pytest.raises(BlockingIOError):
+            trap.accept()
 
 
 @pytest.mark.parametrize("header", ["Basic YWRtaW46eA==", "Bearer", "bearer ", "{token}", "Token {token}"])

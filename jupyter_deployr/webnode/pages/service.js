@@ -27,9 +27,17 @@
     } catch {
       throw new Error("The server could not be reached.");
     }
-    const body = await response.json().catch(() => null);
+    const body = read(await response.text().catch(() => ""));
     if (!response.ok) throw new Refused(response.status, body);
     return body;
+  }
+
+  function read(text) {
+    try {
+      return ExactJson.parse(text);
+    } catch {
+      return null;
+    }
   }
 
   function tell(error) {
@@ -103,6 +111,9 @@
     "data.frame": '{"column": [1, 2], "other": ["a", "b"]}',
   };
 
+  // What any integer must be within, which nobody has to be told.
+  const INTEGER_BOUNDS = ["-9223372036854775808", "18446744073709551615"];
+
   function kindOf(schema) {
     const type = [].concat(schema.type ?? []).find((one) => one !== "null");
     if (type === "array") return [].concat(schema.items?.type ?? []).includes("array") ? "matrix" : "vector";
@@ -114,7 +125,7 @@
       const select = element("select");
       select.append(element("option", "", { value: "" }));
       for (const choice of schema.enum ?? [true, false]) {
-        const written = JSON.stringify(choice);
+        const written = ExactJson.write(choice);
         select.append(element("option", kind === "character" ? choice : written, { value: written }));
       }
       return select;
@@ -132,14 +143,15 @@
 
   function written(value, kind, field) {
     if (value === undefined || value === null) return "";
-    return kind === "character" && field.tagName !== "SELECT" ? value : JSON.stringify(value);
+    return kind === "character" && field.tagName !== "SELECT" ? value : ExactJson.write(value);
   }
 
   function notes(schema, required) {
     const said = [];
-    if (schema.minimum !== undefined) said.push(`from ${schema.minimum}`);
-    if (schema.maximum !== undefined) said.push(`up to ${schema.maximum}`);
-    if (schema.default !== undefined) said.push(`${JSON.stringify(schema.default)} if left empty`);
+    const { minimum, maximum } = schema;
+    if (minimum !== undefined && !INTEGER_BOUNDS.includes(`${minimum}`)) said.push(`from ${minimum}`);
+    if (maximum !== undefined && !INTEGER_BOUNDS.includes(`${maximum}`)) said.push(`up to ${maximum}`);
+    if (schema.default !== undefined) said.push(`${ExactJson.write(schema.default)} if left empty`);
     else if (!required) said.push("optional");
     return said.join(", ");
   }
@@ -236,8 +248,8 @@
   function outputRow([name, value]) {
     const row = element("tr");
     const cell = element("td");
-    const flat = JSON.stringify(value);
-    cell.append(element("pre", flat.length > 80 && !Array.isArray(value) ? JSON.stringify(value, null, 2) : flat));
+    const flat = ExactJson.write(value);
+    cell.append(element("pre", flat.length > 80 && !Array.isArray(value) ? ExactJson.write(value, 2) : flat));
     row.append(element("th", name, { scope: "row" }), cell);
     return row;
   }
@@ -285,7 +297,7 @@
     button.addEventListener("click", async () => {
       const name = button.dataset.document;
       try {
-        save(name, JSON.stringify(await ask(`${root}/${name}`), null, 2), "application/json");
+        save(name, ExactJson.write(await ask(`${root}/${name}`), 2), "application/json");
       } catch (error) {
         failed(error);
       }

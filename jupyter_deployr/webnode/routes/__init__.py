@@ -1,10 +1,12 @@
 """One module per family of the API, each with a `router`."""
 
 from jupyter_deployr.webnode.routes import (
+    activity,
     batches,
     compute_nodes,
     documents,
     environment,
+    events,
     executions,
     login,
     pages,
@@ -19,10 +21,12 @@ from jupyter_deployr.webnode.routes import (
 )
 
 __all__ = [
+    "activity",
     "batches",
     "compute_nodes",
     "documents",
     "environment",
+    "events",
     "executions",
     "login",
     "pages",

@@ -5,7 +5,9 @@ A page holds nothing about what is on the server: it asks for it with the token 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import fastapi_offline
@@ -17,10 +19,17 @@ from jupyter_deployr.protocol.errors import NotFound
 router = APIRouter(include_in_schema=False)
 
 _OURS = Path(__file__).parent.parent / "pages"
+_OUR_ASSETS = ("docs.js", "exact_json.js", "redoc.css", "redoc.js", "service.css", "service.js")
+_REDOC = "redoc.standalone.js"
+# Redoc would ask somebody else's server for its logo.
+_REDOC_LOGO, _NO_PICTURE = (
+    b"https://cdn.redoc.ly/redoc/logo-mini.svg",
+    b"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>",
+)
 _VENDORED = Path(fastapi_offline.__file__).parent / "static"
 _ASSETS: Mapping[str, Path] = {
-    **{name: _OURS / name for name in ("docs.js", "redoc.css", "redoc.js", "service.css", "service.js")},
-    **{name: _VENDORED / name for name in ("redoc.standalone.js", "swagger-ui-bundle.js", "swagger-ui.css")},
+    **{name: _OURS / name for name in _OUR_ASSETS},
+    **{name: _VENDORED / name for name in (_REDOC, "swagger-ui-bundle.js", "swagger-ui.css")},
 }
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
 
@@ -68,4 +77,12 @@ async def asset(name: str) -> Response:
     path = _ASSETS.get(name)
     if path is None:
         raise NotFound("There is no such asset.")
-    return FileResponse(path, media_type=_MEDIA_TYPES[path.suffix], headers={**_HEADERS, "Cache-Control": "no-cache"})
+    headers = {**_HEADERS, "Cache-Control": "no-cache"}
+    if name == _REDOC:
+        return Response(await asyncio.to_thread(_redoc), media_type=_MEDIA_TYPES[path.suffix], headers=headers)
+    return FileResponse(path, media_type=_MEDIA_TYPES[path.suffix], headers=headers)
+
+
+@cache
+def _redoc() -> bytes:
+    return _ASSETS[_REDOC].read_bytes().replace(_REDOC_LOGO, _NO_PICTURE)

@@ -1,7 +1,7 @@
 """The pool of a version, among the services management APIs: how many of its workers run.
 
-Every version has workers of its own, always as many as the server is set to; a pool can only be started before the
-first call, and ended.
+Every version has workers of its own, always as many as the server is set to, whatever sizes a request has: a pool can
+only be started before the first call, and ended.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ async def create_or_update_service_pool(
     node: Node,
     caller: Caller,
 ) -> str:
-    """Start the workers of a version before its first call; `getServicePoolStatus` says when they run."""
+    """Start the workers of a version before its first call; `getServicePoolStatus` says when they run.
+
+    There are as many as the server is set to; sizes are checked, but not applied yet.
+    """
     pool = node.catalog.changeable(caller, (name, version)).pool
-    _check_sizes(create_or_update_service_pool_request, pool.size)
+    _check_sizes(create_or_update_service_pool_request)
     pool.start_all()
-    return "The workers of the service are being started."
+    return f"The {pool.size} workers that each service has on this server are being started."
 
 
-def _check_sizes(asked: CreateOrUpdateServicePoolRequest, workers: int) -> None:
-    most = workers if asked.max_pool_size is None else asked.max_pool_size
-    initial = min(workers, most) if asked.initial_pool_size is None else asked.initial_pool_size
-    if not 0 <= initial <= most:
+def _check_sizes(asked: CreateOrUpdateServicePoolRequest) -> None:
+    initial, most = asked.initial_pool_size, asked.max_pool_size
+    if initial is not None and initial < 0:
+        raise BadRequest(f"InitialPoolSize must be 0 or more, not {initial}.", fields=["InitialPoolSize"])
+    if most is not None and most < 1:
+        raise BadRequest(f"MaxPoolSize must be 1 or more, not {most}.", fields=["MaxPoolSize"])
+    if initial is not None and most is not None and initial > most:
         raise BadRequest(
-            f"0 <= InitialPoolSize <= MaxPoolSize must hold; {initial} and {most} were asked for.",
+            f"InitialPoolSize, {initial}, must not be above MaxPoolSize, {most}.",
             fields=["InitialPoolSize", "MaxPoolSize"],
-        )
-    if most != workers:
-        raise BadRequest(
-            f"Every version has {workers} workers on this server: leave MaxPoolSize out, or set it to {workers}. "
-            "The operator can change the number for all versions (ServeApp.workers).",
-            fields=["MaxPoolSize"],
         )
 
 
@@ -68,5 +68,5 @@ def _status(pool: ServicePool) -> str:
 @router.delete("", operation_id="deleteServicePool", responses=failing(403, 404, 409))
 async def delete_service_pool(name: str, version: str, node: Node, caller: Caller) -> str:
     """Let the workers of a version end; its next call starts new ones."""
-    node.catalog.end_workers(caller, name, version)
+    await node.catalog.end_workers(caller, name, version)
     return "The workers of the service have been ended."

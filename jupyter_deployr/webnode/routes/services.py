@@ -15,13 +15,14 @@ from jupyter_deployr.webnode.json_bodies import JsonRoute
 from jupyter_deployr.webnode.names import consume_path
 from jupyter_deployr.webnode.store import StoredVersion
 from jupyter_deployr.webnode.times import creation_time
+from jupyter_deployr.webnode.unknown_members import IgnoredMembers
 
 router = APIRouter(route_class=JsonRoute, tags=["Services Management APIs"])
 
 # A JSON list of sentences: the body of the answer is a bare string.
 _NOTES = "X-DeployR-Notes"
 _MAX_NOTES = 4000
-_TOO_LONG = json.dumps(["The notes are long: read them in the metadata of the version."])
+_TOO_LONG = "The notes are long: read them in the metadata of the version."
 
 
 def _definitions(parameters: Parameters) -> list[ParameterDefinition]:
@@ -54,11 +55,12 @@ def _as_seen_by(caller: Principal, stored: StoredVersion, node: WebNode) -> WebS
     )
 
 
-def _answer(stored: StoredVersion, response: Response) -> str:
-    """The path that answers calls; what the publisher should know of the version goes into a header."""
-    if stored.notes:
-        notes = json.dumps(stored.notes)
-        response.headers[_NOTES] = notes if len(notes) <= _MAX_NOTES else _TOO_LONG
+def _answer(stored: StoredVersion, ignored: list[str], response: Response) -> str:
+    """The path that answers calls; what the publisher should know of the version, and what of the request was ignored,
+    goes into a header."""
+    if ignored or stored.notes:
+        notes = json.dumps([*ignored, *stored.notes])
+        response.headers[_NOTES] = notes if len(notes) <= _MAX_NOTES else json.dumps([*ignored, _TOO_LONG])
     return consume_path(stored.name, stored.version)
 
 
@@ -82,11 +84,16 @@ async def get_web_service_version(name: str, version: str, node: Node, caller: C
 
 @router.post("/services/{name}", operation_id="publishWebService", responses=failing(403, 404, 409), status_code=201)
 async def publish_web_service(
-    name: str, publish_request: PublishWebServiceRequest, node: Node, caller: Caller, response: Response
+    name: str,
+    publish_request: PublishWebServiceRequest,
+    ignored: IgnoredMembers,
+    node: Node,
+    caller: Caller,
+    response: Response,
 ) -> str:
     """Publish under a GUID as the version; returns the path that answers calls."""
     stored = await node.catalog.publish(caller, name, None, publish_request)
-    return _answer(stored, response)
+    return _answer(stored, ignored, response)
 
 
 @router.post(
@@ -96,20 +103,32 @@ async def publish_web_service(
     status_code=201,
 )
 async def publish_web_service_version(
-    name: str, version: str, publish_request: PublishWebServiceRequest, node: Node, caller: Caller, response: Response
+    name: str,
+    version: str,
+    publish_request: PublishWebServiceRequest,
+    ignored: IgnoredMembers,
+    node: Node,
+    caller: Caller,
+    response: Response,
 ) -> str:
     """Publish a version; returns the path that answers calls."""
     stored = await node.catalog.publish(caller, name, version, publish_request)
-    return _answer(stored, response)
+    return _answer(stored, ignored, response)
 
 
 @router.patch("/services/{name}/{version}", operation_id="patchWebServiceVersion", responses=failing(403, 404, 409))
 async def patch_web_service_version(
-    name: str, version: str, patch_request: PublishWebServiceRequest, node: Node, caller: Caller, response: Response
+    name: str,
+    version: str,
+    patch_request: PublishWebServiceRequest,
+    ignored: IgnoredMembers,
+    node: Node,
+    caller: Caller,
+    response: Response,
 ) -> str:
     """Change what the request gives and keep the rest; returns the path that answers calls."""
     stored = await node.catalog.patch(caller, name, version, patch_request)
-    return _answer(stored, response)
+    return _answer(stored, ignored, response)
 
 
 @router.delete(
