@@ -162,12 +162,12 @@ def test_all_faults_in_one_answer() -> None:
 
 
 def test_countless_unknown_names_make_a_short_answer() -> None:
-    body = json.dumps({f"{'n' * 50}{number}": number for number in range(200_000)}).encode()
+    body = json.dumps({f"{'n' * 50}{number}": number for number in range(100_000)}).encode()
     with pytest.raises(InvalidInputs) as caught:
         InputReader([Parameter("x", "numeric")]).read(body)
     assert len(str(caught.value)) < 5_000
     assert len(caught.value.body["fields"]) < 2_000
-    assert "199980 more" in str(caught.value)
+    assert "99980 more" in str(caught.value)
 
 
 @pytest.mark.parametrize(

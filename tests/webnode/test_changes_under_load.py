@@ -164,6 +164,7 @@ after = np.arange(100_000)
     (digest,) = referenced(one_worker.data_dir) & {
         digest for digest in blobs(one_worker.data_dir) if digest not in _versions(api, one_worker)
     }
+    begun.unlink()  # as it was loaded on trial
     session = api.session()
     with _together(1) as run:
         loading = run(lambda: api.send("POST", f"/sessions/{session}/loadsnapshot/{snapshot}"))

@@ -252,6 +252,7 @@ def test_twenty_sessions_leave_nothing(start_server: Start) -> None:
     with ThreadPoolExecutor(4) as users, ThreadPoolExecutor(4) as together:
         sessions = list(users.map(use, range(20)))
     wait_until(lambda: not listed(api))
+    api.http.close()  # connections are kept for more than a minute
     wait_until(lambda: not homes(server) and not any(sockets(server).iterdir()))
     wait_until(lambda: len(process.children(recursive=True)) == below)
     wait_until(lambda: descriptors(server) <= before), descriptors(server) - before
