@@ -21,6 +21,7 @@
     ├── StorageFull 507
     └── (client only, no status of their own)
         ├── ServerUnreachable      no answer came, or none in time
+        │   └── ExecutionOutOfReach    of code that was begun in a session; it may go on
         ├── UnexpectedResponse     an answer came that is not of this protocol
         ├── ExecutionFailed        remote code raised
         └── EmbeddedServerFailed   the embedded server could not be started
@@ -188,6 +189,16 @@ def says_disk_full(error: BaseException) -> bool:
 
 class ServerUnreachable(DeployRError):
     """No answer from the server: connection refused, cut, or out of time."""
+
+
+class ExecutionOutOfReach(ServerUnreachable):
+    """The server stayed away while code in a session was followed. The code may go on: `execution_id`, and `seen`, the
+    `seq` of the last message that came, follow it again."""
+
+    def __init__(self, message: str, *, execution_id: str, seen: int) -> None:
+        super().__init__(message)
+        self.execution_id = execution_id
+        self.seen = seen
 
 
 class UnexpectedResponse(DeployRError):
