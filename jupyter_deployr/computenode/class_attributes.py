@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
+
+# Past a metaclass that has its own.
+_NAMES = vars(type)["__name__"], vars(type)["__qualname__"]
 
 
 class ClassAttributes:
     """Remembers the attributes and bases of classes; a class that no call has touched costs some 50 ns to look at."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, renamed: bool = True, subclasses: bool = True) -> None:
+        """Whether calls may give a class another name, and whether they may look at its subclasses: neither changes
+        its version."""
+        self._renamed, self._subclasses = renamed, subclasses
         self._classes: list[_Remembered] = []
         # What changes with every change to a class, and what it was; apart from the rest, since every call reads it.
         self._versions: list[tuple[ctypes.c_uint32, int]] = []
@@ -25,6 +32,12 @@ class ClassAttributes:
             if version.value != before or not before:
                 self._classes[number].restore()
                 self._versions[number] = _version(self._classes[number].kind)
+        if self._renamed:
+            for remembered in self._classes:
+                remembered.restore_names()
+        if self._subclasses and any(remembered.has_more_subclasses() for remembered in self._classes):
+            # A class lies in a circle with itself, so that it is there until these are looked for.
+            gc.collect()
 
 
 class _Remembered:
@@ -32,6 +45,8 @@ class _Remembered:
         self.kind = kind
         self._members = dict(vars(kind))
         self._bases = kind.__bases__
+        self._names = [name.__get__(kind) for name in _NAMES]
+        self._subclasses = len(type.__subclasses__(kind))
 
     def restore(self) -> None:
         kind = self.kind
@@ -44,6 +59,14 @@ class _Remembered:
                 type.__setattr__(kind, name, member)
         if kind.__bases__ != self._bases:
             kind.__bases__ = self._bases
+
+    def restore_names(self) -> None:
+        for name, before in zip(_NAMES, self._names, strict=True):
+            if name.__get__(self.kind) != before:
+                name.__set__(self.kind, before)
+
+    def has_more_subclasses(self) -> bool:
+        return len(type.__subclasses__(self.kind)) > self._subclasses
 
 
 def _version(kind: type) -> tuple[ctypes.c_uint32, int]:

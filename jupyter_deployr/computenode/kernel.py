@@ -20,6 +20,7 @@ from traitlets import default
 
 from jupyter_deployr.computenode.error_texts import error_text
 from jupyter_deployr.computenode.library_changes import LibraryState
+from jupyter_deployr.computenode.library_patches import remember_modules
 from jupyter_deployr.computenode.limited_output import LimitedSession
 from jupyter_deployr.computenode.local_modules import files_written
 from jupyter_deployr.computenode.python_names import LASTING_NAMES, PASSING_NAMES
@@ -59,7 +60,6 @@ class SessionKernel(IPythonKernel):
         super().__init__(**kwargs)
         self._directory = Path.cwd()
         self._packages_at_start = _imported_packages()
-        self._libraries_at_start = LibraryState()
         self._streams = {"stdout": sys.stdout, "stderr": sys.stderr}
 
     def start(self) -> None:
@@ -102,6 +102,7 @@ class SessionKernel(IPythonKernel):
         self, parent: Mapping[str, Any], metadata: dict[str, Any], reply_content: Mapping[str, Any]
     ) -> dict[str, Any]:
         before = metadata.pop("files")
+        remember_modules()
         finished: dict[str, Any] = super().finish_metadata(parent, metadata, reply_content)
         extras = parent["metadata"].get(EXTRAS)
         if extras is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_deployr.computenode.reach import OPAQUE_ABOVE, is_large, is_opaque, walk
+from jupyter_deployr.computenode.reach import OPAQUE_ABOVE, is_large, is_opaque, is_own, walk
 from jupyter_deployr.computenode.used_names import Used
 
 # What only asks an estimator.
@@ -28,13 +28,12 @@ def foreseeable_leaks(used: Used, names: dict[str, Any]) -> list[str]:
         value = names[name]
         reached = list(walk([value], but=names))
         sizes = list(dict.fromkeys(f"{len(each):,} elements" for each in reached if is_large(each)))
-        kinds = list(
-            dict.fromkeys(type(each).__name__ for each in reached if is_opaque(each) and not _only_asked(each, used))
-        )
+        changeable = [each for each in reached if is_opaque(each) and not _only_asked(each, used)]
+        kinds = list(dict.fromkeys(type(each).__name__ for each in changeable))
         if sizes:
             large.append(_entry(name, sizes, holds=not is_large(value)))
         if kinds:
-            opaque.append(_entry(name, kinds, holds=not is_opaque(value)))
+            opaque.append(_entry(name, kinds, holds=not any(each is value for each in changeable)))
     notes = []
     if large:
         notes.append(
@@ -52,13 +51,9 @@ def _entry(name: str, what: list[str], *, holds: bool) -> str:
 def _only_asked(value: Any, used: Used) -> bool:
     """Whether it is a library's estimator and the code mentions nothing of it but what leaves it as it is."""
     kind = type(value)
-    if not (hasattr(kind, "get_params") and hasattr(kind, "fit")) or any(map(_is_own, kind.__mro__)):
+    if not (hasattr(kind, "get_params") and hasattr(kind, "fit")) or any(map(is_own, kind.__mro__)):
         return False
     return not used.stores and used.attributes & set(dir(value)) <= _ASKS
-
-
-def _is_own(kind: type) -> bool:
-    return kind.__module__ == "__main__"
 
 
 def _list(items: list[str]) -> str:

@@ -15,7 +15,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from jupyter_deployr.computenode.class_attributes import ClassAttributes
-from jupyter_deployr.computenode.reach import CONTAINERS, MAPPINGS, Cached, is_large, walk
+from jupyter_deployr.computenode.function_parts import FunctionParts
+from jupyter_deployr.computenode.reach import CONTAINERS, MAPPINGS, Cached, is_large, stock_of, walk
+from jupyter_deployr.computenode.submodules import ImportedSubmodules
+from jupyter_deployr.computenode.used_names import Used
 
 _is = operator.is_
 _Saved = list[tuple[Any, Any]]
@@ -24,26 +27,31 @@ _Saved = list[tuple[Any, Any]]
 class CallNamespace:
     """Wraps a module dict; `restore` after a call costs a few microseconds."""
 
-    def __init__(self, names: dict[str, Any], *, functions_fixed: bool = False) -> None:
-        """`functions_fixed` says that no call gives a function other code or defaults: that needs not be looked at."""
+    def __init__(self, names: dict[str, Any], used: Used | None = None) -> None:
+        """`used` is what calls use: what they can't do by that needs not be looked at."""
         self.names = names
-        self._functions_fixed = functions_fixed
+        self._functions_change = used is None or used.changes_functions()
+        self._annotations_change = used is None or used.mentions("__annotations__")
+        self._caches_emptied = used is None or used.mentions("cache_clear")
         self._names = dict(names)
         self._empty: list[Any] = []
         self._lists: _Saved = []
         self._dicts: _Saved = []
+        self._submodules = ImportedSubmodules()
         self._deques: _Saved = []
         self._mappings: _Saved = []
         self._factories: _Saved = []
         self._sets: _Saved = []
         self._cells: _Saved = []
         self._empty_cells: list[types.CellType] = []
-        self._functions: list[tuple[Any, ...]] = []
-        self._caches: _Saved = []
-        self._classes = ClassAttributes()
+        self._functions = FunctionParts()
+        self._caches: list[tuple[Any, int, list[Any]]] = []
+        self._classes = ClassAttributes(
+            renamed=used is None or used.renames(), subclasses=used is None or used.mentions("__subclasses__")
+        )
         self._remember(value for name, value in names.items() if name != "__builtins__")
         # Most workspaces have few of these or none, and each empty loop of a call costs something too.
-        self._any_functions = bool(self._functions or self._caches or self._cells or self._empty_cells)
+        self._any_functions = bool(self._functions_change or self._caches or self._cells or self._empty_cells)
         self._any_collections = bool(self._deques or self._mappings or self._factories or self._sets)
 
     def _remember(self, values: Iterable[Any]) -> None:
@@ -52,9 +60,9 @@ class CallNamespace:
             if kind is types.FunctionType:
                 self._remember_function(value)
             elif kind is Cached:
-                self._caches.append((value, value.cache_info().misses))
+                self._remember_cache(value)
             elif kind is types.ModuleType:
-                self._dicts.append((vars(value), dict(vars(value))))
+                self._remember_dict(vars(value))
             elif issubclass(kind, type):
                 self._classes.add(value)
             elif is_large(value):
@@ -66,7 +74,7 @@ class CallNamespace:
             elif kind is collections.deque:
                 self._deques.append((value, list(value)))
             elif kind is dict:
-                self._dicts.append((value, dict(value)))
+                self._remember_dict(value)
             elif kind in MAPPINGS:
                 self._mappings.append((value, dict(value)))
             elif kind is set:
@@ -74,10 +82,22 @@ class CallNamespace:
             if kind is collections.defaultdict:
                 self._factories.append((value, value.default_factory))
 
+    def _remember_dict(self, value: dict[str, Any]) -> None:
+        copy = dict(value)
+        self._dicts.append((value, copy))
+        if "__path__" in value and isinstance(value.get("__name__"), str):
+            self._submodules.add(value["__name__"], copy)
+
+    def _remember_cache(self, cached: Any) -> None:
+        # Emptied and filled again it may count as much as before.
+        stock = stock_of(cached) if self._caches_emptied else []
+        self._caches.append((cached, cached.cache_info().misses, stock))
+
     def _remember_function(self, function: types.FunctionType) -> None:
-        if not self._functions_fixed:
-            parts = (function.__code__, function.__defaults__, function.__kwdefaults__, vars(function))
-            self._functions.append((function, *parts))
+        if self._functions_change:
+            self._functions.add(function)
+        if self._annotations_change:
+            self._dicts.append((function.__annotations__, dict(function.__annotations__)))
         for cell in function.__closure__ or ():
             try:
                 self._cells.append((cell, cell.cell_contents))
@@ -97,6 +117,7 @@ class CallNamespace:
         # Filling a list or a dict anew is a copy of memory; looking whether that is needed takes longer.
         for container, copy in self._lists:
             container[:] = copy
+        self._submodules.bind()
         for container, copy in self._dicts:
             container.clear()
             container.update(copy)
@@ -110,25 +131,16 @@ class CallNamespace:
             self.names.update(self._names)
 
     def _restore_functions(self) -> None:
-        for number, (cached, misses) in enumerate(self._caches):
-            if cached.cache_info().misses != misses:
+        for number, (cached, misses, stock) in enumerate(self._caches):
+            if cached.cache_info().misses != misses or (self._caches_emptied and not _same(stock_of(cached), stock)):
                 cached.cache_clear()
-                self._caches[number] = cached, 0
+                self._caches[number] = cached, 0, stock_of(cached)
         for cell, contents in self._cells:
             cell.cell_contents = contents
         for cell in self._empty_cells:
             with contextlib.suppress(ValueError):
                 del cell.cell_contents
-        for function, code, defaults, keyword_defaults, attributes in self._functions:
-            # Looking first, since assigning makes the interpreter forget what it has learnt about the function.
-            if function.__code__ is not code:
-                function.__code__ = code
-            if function.__defaults__ is not defaults:
-                function.__defaults__ = defaults
-            if function.__kwdefaults__ is not keyword_defaults:
-                function.__kwdefaults__ = keyword_defaults
-            if function.__dict__ is not attributes:
-                function.__dict__ = attributes
+        self._functions.restore()
 
     def _restore_collections(self) -> None:
         for container, copy in self._sets:
@@ -147,3 +159,8 @@ class CallNamespace:
         for container, factory in self._factories:
             if container.default_factory is not factory:
                 container.default_factory = factory
+
+
+def _same(now: list[Any], before: list[Any]) -> bool:
+    """Whether these are the same objects, in whatever order."""
+    return set(map(id, now)) == set(map(id, before))

@@ -73,6 +73,7 @@ class ServicePool:
         self._mean_microseconds = float(_IN_FLIGHT_MICROSECONDS)
         self._closing = False
         self._ended = False
+        self._turned_out = 0
         self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: asyncio.TimerHandle | None = None
@@ -160,11 +161,12 @@ class ServicePool:
         Raises LoadFailed, WorkerLost, Unavailable, StorageFull, OSError, or what `check` raises.
         """
         self._starting += 1
+        before = self._turned_out
         try:
             worker = await self._new_worker()
         finally:
             self._starting -= 1
-        self._workers.append(worker)
+        self._take_in(worker, before)
         self._grow()
 
     def start_all(self) -> None:
@@ -172,6 +174,7 @@ class ServicePool:
         self._grow()
 
     async def _start_worker(self) -> None:
+        before = self._turned_out
         try:
             worker = await self._new_worker()
         except Exception as error:
@@ -182,8 +185,34 @@ class ServicePool:
                 self._check_drained()
             return
         self._starting -= 1
+        if self._take_in(worker, before):
+            self._pump()
+        else:
+            self._grow()
+
+    def _take_in(self, worker: PoolWorker, turned_out_before: int) -> bool:
+        """Give calls to a worker, unless all workers have been ended since it began to load."""
+        if self._turned_out != turned_out_before:
+            worker.kill()
+            return False
         self._workers.append(worker)
-        self._pump()
+        return True
+
+    def end_workers(self, error: Exception) -> None:
+        """Fail every call, those under way and those that wait, with `error`, and end all workers at once.
+
+        What is called next gets new ones, which `check` may speak against.
+        """
+        self._turned_out += 1
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            for call in worker.in_flight:
+                if not call.answer.done():
+                    call.answer.set_exception(error)
+            worker.kill()
+        self._fail_queue(error)
+        if self._closing:
+            self._check_drained()
 
     def _closed(self) -> Unavailable:
         return Unavailable(f"{self.definition.label} has been changed, deleted or closed; try again.")

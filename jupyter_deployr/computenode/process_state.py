@@ -85,7 +85,8 @@ class ProcessState:
         self._random_changed = _watch_random()
         self._random = random.getstate()
         self._numpy_changed = _watch_numpy()
-        self._numpy = np.random.get_state()
+        self._numpy_generator = np.random.mtrand._rand._bit_generator
+        self._numpy: Any = np.random.get_state(legacy=False)
 
     def restore(self) -> bool:
         """Undo what the last call did to the process; returns whether it was in its directory still."""
@@ -125,6 +126,8 @@ class ProcessState:
         if self._random_changed():
             random.setstate(self._random)
         if self._numpy_changed():
+            if np.random.mtrand._rand._bit_generator is not self._numpy_generator:
+                np.random.mtrand.set_bit_generator(self._numpy_generator)
             np.random.set_state(self._numpy)
         return stayed
 
@@ -138,29 +141,33 @@ class ProcessState:
 def _watch_random() -> Callable[[], bool]:
     """Whether `random`'s global generator has moved.
 
-    Each draw moves its position in its words, and each new set of words has another first one, so these two are looked
-    at in memory: copying the whole state would cost ten times as much. Where the memory isn't laid out as known, the
-    state is compared.
+    Its position and words are compared in memory: asking it for its state would cost a hundred times as much. The first
+    word and the position wouldn't do, which are the same after every `seed`. Where the memory isn't laid out as known,
+    the state is compared.
     """
     generator: Any = random._inst
     state = random.getstate()
-    address = id(generator) + object.__basicsize__
-    position, first = ctypes.c_int32.from_address(address), ctypes.c_uint32.from_address(address + 4)
-    if (first.value, position.value) != (state[1][0], state[1][-1]):
+    memory = _mersenne_twister(id(generator) + object.__basicsize__)
+    before, gauss = memory.raw, generator.gauss_next
+    words = state[1]
+    if np.frombuffer(before, np.uint32).tolist() != [words[-1], *words[:-1]]:
         return lambda: random.getstate() != state
-    before = position.value, first.value, generator.gauss_next
-    return lambda: (position.value, first.value, generator.gauss_next) != before
+    return lambda: memory.raw != before or generator.gauss_next != gauss
 
 
 def _watch_numpy() -> Callable[[], bool]:
     """Whether numpy's global generator has moved, looked at as `random`'s is."""
-    bits = np.random.mtrand._rand._bit_generator
-    legacy: Any = np.random.get_state()
-    if type(bits).__name__ != "MT19937" or legacy[3]:
+    generator = np.random.mtrand._rand
+    bits = generator._bit_generator
+    state: Any = np.random.get_state(legacy=False)
+    if type(bits) is not np.random.MT19937 or state["has_gauss"]:
         # With a normal number in stock, drawing it changes nothing in the generator's memory.
         return lambda: True
-    address = bits.ctypes.state_address
-    first = ctypes.c_uint32.from_address(address)
-    position = ctypes.c_int32.from_address(address + _MERSENNE_WORDS * 4)
-    before = position.value, first.value
-    return lambda: (position.value, first.value) != before
+    memory = _mersenne_twister(bits.ctypes.state_address)
+    before = memory.raw
+    return lambda: memory.raw != before or generator._bit_generator is not bits
+
+
+def _mersenne_twister(address: int) -> ctypes.Array[ctypes.c_char]:
+    """The words and the position of a generator, in whatever order it has them there."""
+    return (ctypes.c_char * (4 * (_MERSENNE_WORDS + 1))).from_address(address)

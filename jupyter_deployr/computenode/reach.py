@@ -3,7 +3,8 @@
 Restored are lists, dicts, sets and the containers of `collections`, functions, `lru_cache` functions, and classes
 and modules that are the version's own: defined in cells, made by hand, or in files of the working directory.
 What can't change itself but holds others, such as a tuple, a bound method or a partial, is looked through. All else is
-opaque: instances, arrays, frames, and containers of more than `OPAQUE_ABOVE` elements.
+opaque: instances, arrays, frames, and containers of more than `OPAQUE_ABOVE` elements; but what is the version's own
+within opaque objects, its functions and, in a library's objects, instances of its classes, is reached too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import sys
 import types
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,19 @@ _PLAIN = (
     types.ClassMethodDescriptorType, operator.attrgetter,
 )  # fmt: skip
 _HEAP_TYPE = 1 << 9
+# What Python and libraries put into modules and classes by themselves; other dunder names are as good as any.
+_GIVEN = frozenset({"__builtins__", "__loader__", "__path__", "__spec__", "__signature__"})
+_GIVEN_BY_LIBRARIES = ("__dataclass_", "__pydantic_", "__attrs_")
+# What is searched for the version's own.
+_MOST_SEARCHED = 100_000
+_NOT_SEARCHED = (type, types.ModuleType, types.FunctionType, types.CodeType, types.FrameType)
 
 
 def walk(roots: Iterable[Any], but: dict[str, Any]) -> Iterator[Any]:
     """Each object that `roots` reach, once; left out are what can't change and holds nothing, what belongs to
     libraries, and the dict `but`."""
     seen = {id(vars(builtins)), id(but)}
+    searched: set[int] = set()
     todo = list(roots)
     while todo:
         value = todo.pop()
@@ -67,6 +75,8 @@ def walk(roots: Iterable[Any], but: dict[str, Any]) -> Iterator[Any]:
             seen.add(id(value))
             yield value
             todo += _held_by(value)
+            if is_opaque(value):
+                todo += _own_inside(value, searched)
 
 
 def is_large(value: Any) -> bool:
@@ -92,8 +102,17 @@ def made_here(module: dict[str, Any]) -> bool:
     """Whether these are the globals of cells, of a module made by hand, or of one in the working directory."""
     if module.get("__name__") == "__main__" or module.get("__spec__") is None:
         return True
-    place = module.get("__file__")
+    place, folders = module.get("__file__"), module.get("__path__")
+    if place is None and isinstance(folders, Iterable):
+        # A package without a file of its own.
+        place = next(iter(folders), None)
     return isinstance(place, str) and place.startswith(f"{_working_directory()}{os.sep}")
+
+
+def is_own(kind: type) -> bool:
+    """Whether a class is the version's: made in cells, or in a module of the working directory."""
+    module = sys.modules.get(kind.__module__) if isinstance(kind.__module__, str) else None
+    return isinstance(module, types.ModuleType) and made_here(vars(module))
 
 
 def _working_directory() -> str:
@@ -147,16 +166,21 @@ def _held_by(value: Any) -> Iterable[Any]:
     if is_large(value):
         return ()
     if kind in CONTAINERS:
-        inside = [*value, *value.values()] if kind in MAPPINGS else list(value)
+        if kind not in MAPPINGS:
+            inside = list(value)
+        elif "__spec__" in value:
+            inside = list(_members(value))
+        else:
+            inside = [*value, *value.values()]
         return [*inside, getattr(value, "default_factory", None), getattr(value, "__dict__", None)]
     if kind is types.FunctionType:
         return _held_by_function(value)
     if kind is Cached:
         return [value.__wrapped__, vars(value), *_results(value)]
     if issubclass(kind, type):
-        return [*_members(value), *value.__bases__, type(value)]
+        return [*_members(vars(value)), *value.__bases__, type(value)]
     if kind is types.ModuleType:
-        return [held for name, held in vars(value).items() if not _is_dunder(name)]
+        return _members(vars(value))
     if kind in _WEAK:
         return [value.data]
     if kind in _DESCRIPTORS:
@@ -183,12 +207,41 @@ def _held_by_function(function: types.FunctionType) -> list[Any]:
     return held
 
 
-def _members(kind: type) -> Iterator[Any]:
-    """Attributes of a class; of those that Python itself gives it, only what has code."""
-    methods = (types.FunctionType, staticmethod, classmethod, property)
-    for name, member in vars(kind).items():
-        if not _is_dunder(name) or type(member) in methods:
+def _members(attributes: Mapping[str, Any]) -> Iterator[Any]:
+    """The attributes of a class or module, without those that it has been given."""
+    for name, member in attributes.items():
+        if name not in _GIVEN and not (isinstance(name, str) and name.startswith(_GIVEN_BY_LIBRARIES)):
             yield member
+
+
+def _own_inside(opaque: Any, searched: set[int]) -> Iterator[Any]:
+    """The version's functions in an opaque object, and instances of its classes in one of a library.
+
+    No code of the object is run to find them: it may be anything.
+    """
+    instances_too = not is_own(type(opaque))
+    todo = gc.get_referents(opaque)
+    while todo and len(searched) < _MOST_SEARCHED:
+        value = todo.pop()
+        kind = type(value)
+        if kind in _ATOMS or id(value) in searched:
+            continue
+        searched.add(id(value))
+        if kind is types.FunctionType:
+            if made_here(value.__globals__):
+                yield value
+        elif instances_too and is_own(kind):
+            yield value
+        elif not (issubclass(kind, _NOT_SEARCHED) or is_large(value) or (kind is dict and "__builtins__" in value)):
+            todo += gc.get_referents(value)
+
+
+def stock_of(cached: Any) -> list[Any]:
+    """What an `lru_cache` function holds: keys, and results or what they hang on."""
+    held: list[Any] = []
+    for part in gc.get_referents(cached):
+        held += [*part, *part.values()] if type(part) is dict else [part]
+    return held
 
 
 def _results(cached: Any) -> Iterator[Any]:
@@ -199,7 +252,3 @@ def _results(cached: Any) -> Iterator[Any]:
             yield held
         elif held is not attributes and len(held) <= OPAQUE_ABOVE:
             yield from held.values()
-
-
-def _is_dunder(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")

@@ -14,9 +14,11 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
 
 from jupyter_deployr.computenode.fail_points import fail_point
+from jupyter_deployr.computenode.library_changes import Change
 from jupyter_deployr.computenode.manifest import make_manifest
 from jupyter_deployr.computenode.pickling import Stream, Workspace, WorkspacePickler
 from jupyter_deployr.computenode.random_states import random_states
+from jupyter_deployr.computenode.recursion import within_the_stack
 from jupyter_deployr.computenode.snapshot import COPY_CHUNK, FOOTER, MAGIC, NotKept
 from jupyter_deployr.computenode.used_names import code_of, names_in
 
@@ -104,9 +106,11 @@ def save(
     selection = selection or Selection()
     changes = dict(changes or {}) if selection.only is None else {}
     wanted = selection.names([*names, *changes], directory)
-    with path.open("w+b") as file:
+    with path.open("w+b") as file, within_the_stack():
         try:
-            source = _Source(workspace, {**workspace, **changes}, directory, changes.keys())
+            places = (change.place for change in changes.values() if isinstance(change, Change))
+            replaced = {place for place in places if place is not None}
+            source = _Source(workspace, {**workspace, **changes}, directory, changes.keys(), replaced)
             writer = _Writer(file, source, progress)
             not_kept = writer.save_names(wanted, unloadable or {})
             not_kept += writer.save_files(selection)
@@ -125,12 +129,13 @@ def save(
 @dataclass(frozen=True)
 class _Source:
     """What is saved. `values` are the workspace's as it is now, because saving may run code that defines and deletes
-    names, and `changes` of libraries among them."""
+    names, and `changes` of libraries among them; `replaced` are modules and names that these have bound anew."""
 
     workspace: Workspace
     values: Workspace
     directory: Path
     changes: Collection[str]
+    replaced: Collection[tuple[str, str]]
 
 
 class _Writer:
@@ -155,8 +160,8 @@ class _Writer:
             self._file.seek(0)
             self._file.truncate()
             self._file.write(MAGIC)
-            wanted = [name for name in names if name not in not_kept]
             pass_ = _Pass(self._file, self._source, self._progress)
+            wanted = pass_.in_order([name for name in names if name not in not_kept])
             failed = pass_.write(wanted)
             if failed is None:
                 self._names, self.packages = pass_.entries, pass_.packages
@@ -224,13 +229,19 @@ class _Pass:
         self._values = source.values
         self._progress = progress
         self._buffers: list[pickle.PickleBuffer] = []
-        self._pickler = WorkspacePickler(file, source.workspace, self._buffers.append, source.directory)
+        self._pickler = WorkspacePickler(
+            file, source.workspace, self._buffers.append, source.directory, source.replaced
+        )
         self.entries: list[dict[str, Any]] = []
 
     @property
     def packages(self) -> set[str]:
         """The top-level packages that what was written needs."""
         return self._pickler.packages
+
+    def in_order(self, names: list[str]) -> list[str]:
+        """The order to write names in: first those of values that modules have too, which others may refer to."""
+        return sorted(names, key=lambda name: not self._pickler.imports(self._values[name]))
 
     def write(self, names: list[str]) -> NotKept | None:
         """Write each name's pickle and buffers. Returns the first name that can't be pickled, or None."""
@@ -240,7 +251,10 @@ class _Pass:
             offset = _aligned(self._file, _SMALL_ALIGNMENT)
             try:
                 self._pickler.dump(self._values[name])
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                # Code of the objects' own runs here, and what it raises may not end the session.
                 if isinstance(error, OSError) and error.errno in _DISK_FAULTS:
                     raise
                 return NotKept(name, type(self._values[name]).__name__, _reason(error))
@@ -267,7 +281,7 @@ def _aligned(file: _Target, boundary: int) -> int:
     return file.tell()
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]
 

@@ -73,7 +73,7 @@ class LoadedService:
             self.run_init_code(names)
         self._names = names
         self._used = used_by(self._code, names)
-        self._namespace = CallNamespace(names, functions_fixed=not self._used.rebinds_functions())
+        self._namespace = CallNamespace(names, self._used)
         in_children = definition.isolation == Isolation.PROCESS
         self._directory = WorkingDirectory(directory, pristine, watched=not in_children)
         self._process = ProcessState(directory)

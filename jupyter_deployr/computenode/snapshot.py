@@ -29,7 +29,7 @@ from jupyter_deployr.computenode.random_states import restore_random_states
 from jupyter_deployr.computenode.regular_files import open_regular
 from jupyter_deployr.protocol.characters import shown_name, whole_text, whole_texts
 
-MAGIC = b"DEPLOYR\x02"
+MAGIC = b"DEPLOYR\x03"
 FOOTER = struct.Struct("<QQ8s")
 COPY_CHUNK = 1024 * 1024
 # What another process wrote is data: an index says no more than this, and no file of it lies outside its directory.
@@ -138,7 +138,9 @@ class Snapshot:
         for number, saved in enumerate(self.entries):
             try:
                 self.restore(reader, number, workspace)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 raise SnapshotError(
                     f"The object {saved.name!r} can't be restored: {type(error).__name__}: {error}."
                 ) from error

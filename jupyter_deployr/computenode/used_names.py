@@ -20,14 +20,17 @@ _FINDS_ANY = frozenset(
 )  # fmt: skip
 _SETS = frozenset({"STORE_ATTR", "DELETE_ATTR"})
 _SETTERS = frozenset({"setattr", "delattr", "__setattr__", "__delattr__", "__setstate__"})
-_REBINDS = frozenset({"__code__", "__defaults__", "__kwdefaults__", "__dict__", "exec", "eval"}) | _SETTERS
+_CHANGE_FUNCTIONS = frozenset(
+    {"__code__", "__defaults__", "__kwdefaults__", "__dict__", "__annotations__", "update_wrapper", "wraps"}
+)
+_NAMES = frozenset({"__name__", "__qualname__", "__doc__", "__module__"})
 _READS_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _Cached = type(functools.lru_cache(maxsize=1)(lambda: None))
 
 
 @dataclass
 class Used:
-    """The names of a workspace that some code uses, the attributes that it mentions, and whether it sets any.
+    """The names of a workspace that some code uses, the attributes that it mentions, and those that it sets.
 
     `texts` are its string constants, by which attributes can be set as well.
     """
@@ -35,11 +38,24 @@ class Used:
     names: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
-    stores: bool = False
+    stored: set[str] = field(default_factory=set)
 
-    def rebinds_functions(self) -> bool:
-        """Whether it may give a function other code, defaults or another dict of attributes."""
-        return not _REBINDS.isdisjoint(self.attributes | self.texts)
+    @property
+    def stores(self) -> bool:
+        """Whether it sets or deletes any attributes."""
+        return bool(self.stored) or not self.attributes.isdisjoint(_SETTERS)
+
+    def mentions(self, *names: str) -> bool:
+        """Whether any of these attributes may be asked for."""
+        return not (self.attributes | self.texts).isdisjoint({"exec", "eval", *names})
+
+    def changes_functions(self) -> bool:
+        """Whether it may give a function other code, defaults, annotations, names or another dict of attributes."""
+        return self.mentions(*_CHANGE_FUNCTIONS) or self.renames()
+
+    def renames(self) -> bool:
+        """Whether it may give a function or class another name."""
+        return self.mentions(*_SETTERS) or not self.stored.isdisjoint(_NAMES)
 
 
 def used_by(code: types.CodeType, names: dict[str, Any]) -> Used:
@@ -59,7 +75,7 @@ def used_by(code: types.CodeType, names: dict[str, Any]) -> Used:
         for part in _with_nested(current):
             mentioned.update(part.co_names)
             used.texts.update(constant for constant in part.co_consts if isinstance(constant, str))
-            used.stores = used.stores or any(step.opname in _SETS for step in dis.get_instructions(part))
+            used.stored.update(step.argval for step in dis.get_instructions(part) if step.opname in _SETS)
         used.attributes |= mentioned
         own = names.keys() - used.names - {"__builtins__"}
         found = own if mentioned & _FINDS_ANY else names_in(current, own)
@@ -69,7 +85,6 @@ def used_by(code: types.CodeType, names: dict[str, Any]) -> Used:
             for value in walk((names[name] for name in found), but=names)
             if type(value) is types.FunctionType
         ]
-    used.stores = used.stores or not used.attributes.isdisjoint(_SETTERS)
     return used
 
 

@@ -106,9 +106,17 @@ class WorkingDirectory:
             else:
                 Path(entry.path).unlink(missing_ok=True)
         shutil.copytree(self._pristine, self.path, symlinks=True, dirs_exist_ok=True)
+        self._drop_new_attributes()
         if self._notices is not None:
             os.close(self._notices)
         self._watch()
+
+    def _drop_new_attributes(self) -> None:
+        """Remove the directory's own extended attributes that it didn't have."""
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                for name in set(os.listxattr(self.path)) - set(os.listxattr(self._pristine)):
+                    os.removexattr(self.path, name)
 
 
 def _inotify(directory: Path) -> int | None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import dill
 
+from jupyter_deployr.computenode.recursion import within_the_stack
+
 Workspace = dict[str, Any]
 
 # What dill keeps of a code object, from Python 3.11 on; each older version has fewer members.
@@ -44,7 +46,7 @@ class WorkspaceObjects:
     def _get(self, name: str, path: Path) -> dict[str, Any]:
         _know_main()
         try:
-            with path.open("xb") as file:
+            with path.open("xb") as file, within_the_stack():
                 # With `recurse` a function takes the globals along that it uses, and no others.
                 dill.dump(self._workspace[name], file, recurse=True)
         except Exception as error:

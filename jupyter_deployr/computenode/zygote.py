@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from jupyter_deployr.computenode.descendants import children, end_children
+from jupyter_deployr.computenode.library_patches import remember_modules
 from jupyter_deployr.computenode.manifest import installed_packages
 
 # What workers, kernels and archives are made of.
@@ -103,6 +104,8 @@ class Zygote:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        # Sessions compare with it, each without a copy of its own.
+        remember_modules()
         # Each snapshot's manifest needs it.
         installed_packages()
         gc.collect()

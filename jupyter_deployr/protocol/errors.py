@@ -195,7 +195,7 @@ class ExecutionOutOfReach(ServerUnreachable):
     """The server stayed away while code in a session was followed. The code may go on: `execution_id`, and `seen`, the
     `seq` of the last message that came, follow it again."""
 
-    def __init__(self, message: str, *, execution_id: str, seen: int) -> None:
+    def __init__(self, message: str, *, execution_id: str = "", seen: int = 0) -> None:
         super().__init__(message)
         self.execution_id = execution_id
         self.seen = seen

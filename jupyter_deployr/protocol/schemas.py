@@ -73,7 +73,11 @@ def output_schema(parameter: Parameter) -> Schema:
 def swagger_schema(parameter: Parameter) -> Schema:
     """The Swagger 2.0 schema of one input or output."""
     schema = {"type": "object"} if parameter.type == "data.frame" else _typed(parameter, {})
-    return _finished(parameter, schema, examples="example")
+    finished = _finished(parameter, schema, examples="example")
+    if parameter.description is not None:
+        # Clients of the product read the type's name where other documents have the text.
+        finished |= {"description": parameter.type, "x-description": parameter.description}
+    return finished
 
 
 def _typed(parameter: Parameter, any_element: Schema) -> Schema:

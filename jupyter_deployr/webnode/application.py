@@ -7,11 +7,12 @@ import time
 
 from fastapi import FastAPI
 from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
 
 from jupyter_deployr import __version__
 from jupyter_deployr.protocol.errors import BadRequest, DeployRError
 from jupyter_deployr.webnode import error_bodies
-from jupyter_deployr.webnode.access_log import log_request
+from jupyter_deployr.webnode.access_log import WholeRequest, log_request, log_unfinished
 from jupyter_deployr.webnode.asgi import Receive, Scope, Send
 from jupyter_deployr.webnode.body_limit import limited
 from jupyter_deployr.webnode.caching import NO_STORE
@@ -61,10 +62,14 @@ class Application:
     async def _manage(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope[REQUEST_ID_IN_SCOPE] = new_request_id()
         began, status = time.perf_counter(), 0
+        request = WholeRequest(receive)
+        unfinished = False
 
         async def send_with_id(message: Scope) -> None:
-            nonlocal status
+            nonlocal status, unfinished
             if message["type"] == "http.response.start":
+                # Whatever is made of half a request, nobody gets it.
+                unfinished = request.broke_off
                 status = message["status"]
                 headers = [*message["headers"], (REQUEST_ID, request_id)]
                 if not any(name == b"cache-control" for name, _ in headers):
@@ -78,12 +83,18 @@ class Application:
         except DeployRError as refusal:
             app = error_bodies.answer(refusal)
         try:
-            await app(scope, limited(receive, self._max_body_bytes), send_with_id)
+            await app(scope, limited(request, self._max_body_bytes), send_with_id)
+        except ClientDisconnect:
+            unfinished = True
         except Exception:
             # Starlette has answered with an Error body and raises once more for the server to log.
             _log.exception("request %s failed", request_id.decode())
         finally:
-            log_request(scope, request_id, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            if unfinished:
+                log_unfinished(scope, request_id, seconds)
+            else:
+                log_request(scope, request_id, status, seconds)
 
 
 def _check(scope: Scope) -> None:

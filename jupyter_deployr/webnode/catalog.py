@@ -31,11 +31,11 @@ from jupyter_deployr.protocol.errors import (
     DeployRError,
     Forbidden,
     NotFound,
-    ServerFault,
 )
 from jupyter_deployr.protocol.models import PublishWebServiceRequest
 from jupyter_deployr.webnode.activity import Activity
 from jupyter_deployr.webnode.auth import Principal
+from jupyter_deployr.webnode.content_watch import ContentWatch, broken
 from jupyter_deployr.webnode.events import Change, ChangeFeed
 from jupyter_deployr.webnode.names import check_alias, check_name, consume_path
 from jupyter_deployr.webnode.snapshots import SnapshotLibrary
@@ -68,17 +68,18 @@ class Catalog:
         self._snapshots = snapshots
         self._node = node
         self._feed = feed
+        self._contents = ContentWatch(snapshots.checks)
         self._versions: dict[tuple[str, str], PublishedVersion] = {}
         self._by_path: dict[bytes, PublishedVersion] = {}
         self._changes = VersionChanges(lambda key: self._in_background(self._settle(key)))
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
-        """Read the versions from the database. Their workers start with their first calls, and their snapshots are
-        looked through meanwhile."""
+        """Read the versions from the database. Their workers start with their first calls, and their contents are
+        looked at meanwhile, and from then on."""
         for stored in await asyncio.to_thread(self._store.all):
             self._show(PublishedVersion(stored, self.new_pool(stored)))
-        self._in_background(self._look_through())
+        self._in_background(self._contents.keep_looking())
 
     async def close(self) -> None:
         """End all workers at once: calls have been drained by now."""
@@ -246,14 +247,6 @@ class Catalog:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _look_through(self) -> None:
-        """Look at the snapshots of all versions, so that a broken one is shown before somebody calls it."""
-        for stored in self.all():
-            if stored.digest is not None:
-                fault = await asyncio.to_thread(self._snapshots.checks.check, stored.digest)
-                if fault is not None:
-                    _log.error("%s %s is broken. %s", stored.name, stored.version, fault)
-
     async def _settle(self, key: tuple[str, str]) -> None:
         """Show what the database has of a version, as soon as it can be asked; until then it can't be changed."""
         shown = self._versions.get(key)
@@ -379,9 +372,13 @@ class Catalog:
             if stored.digest is not None:
                 fault = await asyncio.to_thread(self._snapshots.checks.check, stored.digest)
                 if fault is not None:
-                    raise ServerFault(f"{stored.name} {stored.version} is broken. {fault}")
+                    raise broken(definition.label, fault)
 
-        return self._node.service(self._definition(stored), check)
+        definition = self._definition(stored)
+        pool = self._node.service(definition, check)
+        if stored.digest is not None:
+            self._contents.add(pool, stored.digest)
+        return pool
 
     def _definition(self, stored: StoredVersion) -> ServiceDefinition:
         return ServiceDefinition(

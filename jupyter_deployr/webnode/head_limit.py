@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import cast
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jupyter_deployr.computenode import FewLines
 from jupyter_deployr.protocol.errors import BadRequest, DeployRError, HeadTooLarge
+from jupyter_deployr.webnode.access_log import REFUSED_IN_SCOPE
+from jupyter_deployr.webnode.asgi import Scope
+from jupyter_deployr.webnode.crowd import Awaited
 from jupyter_deployr.webnode.request_ids import REQUEST_ID, new_request_id
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -92,6 +96,25 @@ class HeadLimitProtocol(HttpToolsProtocol):
             return self.cycle is None or self._in_message or self._gathered > 0
         return self.cycle.more_body and not self.cycle.waiting_for_100_continue
 
+    @property
+    def awaited(self) -> Awaited | None:
+        """What the client has to send next; None while it is owed an answer."""
+        if self._refused or self.cycle is None:
+            return Awaited.FIRST_HEAD
+        if self.cycle.response_complete:
+            return Awaited.NEXT_HEAD
+        return Awaited.BODY if self.cycle.more_body and not self.cycle.response_started else None
+
+    @property
+    def idle_until(self) -> float:
+        """When an idle connection will be closed; 0.0 of one that isn't idle."""
+        return 0.0 if self.timeout_keep_alive_task is None else self.timeout_keep_alive_task.when()
+
+    def end(self) -> None:
+        """Close the connection without a word."""
+        self._refused = True
+        self.transport.abort()
+
     def refuse(self, error: DeployRError) -> None:
         """Answer with `error`, where nothing else is under way, and close the connection."""
         if self._refused or self.transport.is_closing():
@@ -102,7 +125,8 @@ class HeadLimitProtocol(HttpToolsProtocol):
                 # An answer is under way, or waited for: nothing may be put in between.
                 self.transport.abort()
                 return
-            # What reads the body learns that the client is gone.
+            # What reads the body learns that the client is gone, and the access log that it has had an answer.
+            cast(Scope, self.cycle.scope)[REFUSED_IN_SCOPE] = error.status
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         elif not self._in_head and not self._gathered:

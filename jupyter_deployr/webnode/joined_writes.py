@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+from jupyter_deployr.webnode.crowd import Crowd
 from jupyter_deployr.webnode.head_limit import HeadLimitProtocol
 
 
@@ -42,8 +43,18 @@ class _JoinedWrites:
 
 
 class JoinedWritesProtocol(HeadLimitProtocol):
-    """What uvicorn runs for each connection."""
+    """What uvicorn runs for each connection, of which there are as many as `crowd` bears."""
+
+    def __init__(self, *arguments: Any, crowd: Crowd, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._crowd = crowd
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         joined = _JoinedWrites(cast(asyncio.Transport, transport), self.loop)
         super().connection_made(cast(asyncio.Transport, joined))
+        self._crowd.came(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed."""
+        self._crowd.left(self)
+        super().connection_lost(exc)

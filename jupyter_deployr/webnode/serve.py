@@ -13,7 +13,9 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import filelock
 import uvicorn
@@ -36,6 +38,7 @@ from jupyter_deployr.webnode.auth import (
 from jupyter_deployr.webnode.batches import Batches
 from jupyter_deployr.webnode.catalog import Catalog
 from jupyter_deployr.webnode.context import WebNode
+from jupyter_deployr.webnode.crowd import Crowd
 from jupyter_deployr.webnode.events import ChangeFeed
 from jupyter_deployr.webnode.joined_writes import JoinedWritesProtocol
 from jupyter_deployr.webnode.live_sessions import LiveSessions
@@ -62,7 +65,8 @@ _log = logging.getLogger(__name__)
 
 # uvicorn has a line for each of these, however many: what is answered is logged in head_limit.py, within bounds.
 _UVICORN_REPEATS = ("Invalid HTTP request received.", "Unsupported upgrade request.", "No supported WebSocket library")
-_BACKLOG = 2048
+# All that wait to be accepted are, at once: they must find room beside what is open.
+_MOST_BACKLOG = 2048
 _OPEN_FILES = 65_536
 _SIGNING_KEYS = "signing-keys"
 
@@ -81,13 +85,14 @@ def run(settings: Settings) -> None:
     else:
         import uvloop
 
-        _allow_open_files()
         uvloop.run(_serve(settings))
 
 
-def _allow_open_files() -> None:
-    """Have room for many connections: what a shell allows is often a thousand files, and who holds these for nothing
-    would keep everybody else out."""
+def _open_files() -> int:
+    """How many files the server may open, after it has asked for room for many connections: what a shell allows is
+    often a thousand."""
+    if sys.platform == "win32":
+        return _OPEN_FILES
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -96,15 +101,20 @@ def _allow_open_files() -> None:
         # Some systems allow less than they say.
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return _OPEN_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 async def _serve(settings: Settings) -> None:
-    with _data_directory(settings.data_dir), _listening(settings) as listener:
+    open_files = _open_files()
+    backlog = min(_MOST_BACKLOG, max(16, open_files // 8))
+    with _data_directory(settings.data_dir), _listening(settings, backlog) as listener:
         async with _web_node(settings, listener) as node:
             server = _Server(
                 uvicorn.Config(
                     Application(node),
-                    http=JoinedWritesProtocol,
+                    http=cast(type[asyncio.Protocol], partial(JoinedWritesProtocol, crowd=Crowd(open_files))),
+                    backlog=backlog,
                     ws="none",
                     lifespan="off",
                     log_config=None,
@@ -191,7 +201,7 @@ def _data_directory(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def _listening(settings: Settings, backlog: int) -> Iterator[socket.socket]:
     """A bound socket. Raises CannotStart."""
     family = socket.AF_INET6 if ":" in settings.ip else socket.AF_INET
     listener = socket.socket(family)
@@ -204,7 +214,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
                 if not settings.embedded or error.errno != errno.EADDRINUSE:
                     raise
                 listener.bind((settings.ip, 0))
-            listener.listen(_BACKLOG)
+            listener.listen(backlog)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise CannotStart(f"port {settings.port} on {settings.ip} is taken by another program") from None

@@ -77,7 +77,7 @@ class SnapshotLibrary:
         except SnapshotError:
             raise ServerFault("The snapshot was not saved: what the session handed over is none.") from None
         try:
-            with self._blobs.adopted(draft) as (digest, size):
+            with self._blobs.adopted(draft, self.checks.check_stored) as (digest, size):
                 snapshot = StoredSnapshot(
                     id=str(uuid.uuid4()),
                     name=name,
@@ -119,6 +119,8 @@ class SnapshotLibrary:
             try:
                 await asyncio.to_thread(self._blobs.verify, found.digest)
             except BlobDamaged as fault:
+                # What was published from it is broken as well.
+                await asyncio.to_thread(self.checks.check, found.digest)
                 label = repr(found.name or found.id)
                 raise ServerFault(f"The content of the snapshot {label} {fault}: delete it and save it anew.") from None
             yield found

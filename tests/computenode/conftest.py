@@ -1,8 +1,9 @@
-"""Fixtures of the tests of snapshots."""
+"""Fixtures of the tests of snapshots and of versions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +16,9 @@ def forks() -> Iterator[Forks]:
     running = Forks()
     yield running
     running.close()
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where versions run, nothing lies there that others have installed: modules from there are the version's own."""
+    monkeypatch.chdir(tmp_path)

@@ -14,6 +14,8 @@ SETUP = """
 import collections, datetime, decimal, enum, fractions, functools, pathlib, re, types, typing, uuid, weakref
 import numpy as np
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 class Box: pass
 class Model:
     limit = 1
@@ -63,6 +65,24 @@ view = types.MappingProxyType({"a": array})
 data = [1, 2.5, "x", b"x", None, True, 3j, range(3), ..., datetime.datetime(2020, 1, 1), decimal.Decimal(1),
         fractions.Fraction(1, 2), uuid.UUID(int=1), pathlib.Path("x"), re.compile("x"), np.float64(1), np.dtype(int),
         Color.RED, len, np, np.add, LinearRegression, list[int], slice(1), object, (1, (2,)), frozenset({1})]
+def counting(rows):
+    box.count = large[0] = len(rows)
+    return rows
+def keeping(rows, kept=array): return rows
+class Keeps:
+    def fit(self, rows, answers=None): return self
+    def transform(self, rows):
+        large.sort()
+        return rows
+calls = FunctionTransformer(counting)
+keeps = FunctionTransformer(keeping)
+calls_deep = make_pipeline(FunctionTransformer(functools.partial(counting)), LinearRegression())
+own_inside = make_pipeline(Keeps(), LinearRegression()).fit([[0], [1]], [0, 1])
+calling = Box()
+calling.hooks = [counting]
+class Registers:
+    __plugins__ = {"box": box}
+    __annotations__ = {"x": int}
 lazy = weakref.WeakValueDictionary()
 """
 
@@ -110,6 +130,12 @@ NOTED = {
     "setattr(clf, 'extra', 1)": ["clf (LinearRegression)"],
     "del clf.coef_": ["clf (LinearRegression)"],
     "own.predict([[1]])": ["own (Own)"],
+    "calls.transform([[1]])": ["box (Box)", "calls (FunctionTransformer)", "large (2,000 elements)"],
+    "keeps.transform([[1]])": ["keeps (holds ndarray)"],
+    "calls_deep.score([[1]], [1])": ["box (Box)", "calls_deep (Pipeline)", "large (2,000 elements)"],
+    "own_inside.predict([[1]])": ["large (2,000 elements)", "own_inside (holds Keeps)"],
+    "calling": ["box (Box)", "calling (Box)", "large (2,000 elements)"],
+    "Registers": ["Registers (holds Box)"],
 }
 FIND_ANY = [
     "globals()['box']",
@@ -152,12 +178,16 @@ def test_code_that_can_find_any_name(names: dict[str, Any], code: str) -> None:
 
 
 def test_a_module_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "leaking_helpers.py").write_text("class Box: pass\nbox = Box()\n")
+    helpers = "class Box: pass\n__state__ = Box()\ndef default(): return 1\n"
+    (tmp_path / "leaking_helpers.py").write_text(helpers)
+    (tmp_path / "leaking_package").mkdir()
+    (tmp_path / "leaking_package" / "inside.py").write_text(helpers)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "__main__"}
-    exec("import leaking_helpers", names)
-    assert _named(_notes("leaking_helpers.box", names)) == ["leaking_helpers (holds Box)"]
+    exec("import leaking_helpers, leaking_package.inside; from leaking_helpers import default", names)
+    for name in ("leaking_helpers", "leaking_package", "default"):
+        assert _named(_notes(name, names)) == [f"{name} (holds Box)"]
 
 
 def test_many_are_counted() -> None:

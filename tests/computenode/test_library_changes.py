@@ -79,6 +79,75 @@ KEPT = {
         "assert json.detect({})==5 and pd.DataFrame({'a':[1]}).shout()==1 and np.linalg.mine()==5 "
         "and SVC().tell()==5 and orig([1])=='[1]' and json.detect is mine",
     ),
+    "what is made of functions, put on modules and classes of libraries": (
+        "import json, math, pandas as pd, functools\n"
+        "from sklearn.svm import SVC\n"
+        "@functools.lru_cache(maxsize=3)\n"
+        "def slow(x): return x + 1\n"
+        "math.slow = slow; pd.DataFrame.rows = property(lambda self: len(self))\n"
+        "pd.DataFrame.one = classmethod(lambda cls: cls({'a': [1]})); SVC.two = staticmethod(lambda: 2)\n"
+        "SVC.slow = staticmethod(slow); SVC.lazy = functools.cached_property(lambda self: [3])\n"
+        "SVC.lazy.__set_name__(SVC, 'lazy'); json.part = functools.partial(slow, 4)",
+        "assert math.slow is slow and math.slow(1) == 2 and math.slow.cache_info().maxsize == 3\n"
+        "assert pd.DataFrame.one().rows == 1 and SVC().two() == 2 and SVC().slow(2) == 3 and SVC().lazy == [3]\n"
+        "assert json.part() == 5",
+    ),
+    "values put on modules of libraries": (
+        "import math, json, time\n"
+        "math.tau2 = 6; held = [1]; json.held = held; math.pi = 3; time.sleep = abs",
+        "math.tau2 == 6 and json.held is held and math.pi == 3 and time.sleep is abs",
+    ),
+    "functions of libraries, wrapped": (
+        "import json, functools\n"
+        "plain = json.loads\n"
+        "json.loads = functools.lru_cache(json.loads)",
+        "assert json.loads is not plain and json.loads('[1]') is json.loads('[1]') and plain('[1]') == [1]",
+    ),
+    "numpy's print options and error handling": (
+        "import numpy as np\n"
+        "np.set_printoptions(precision=2, formatter={'bool': lambda b: 'yn'[not b]}); np.seterr(divide='raise')\n"
+        "np.seterrcall(lambda kind, flag: None)",
+        "assert np.array2string(np.array([1.23456])) == '[1.23]' and str(np.array([True])) == '[y]'\n"
+        "assert callable(np.geterrcall())\n"
+        "try: np.array([1.0]) / 0\n"
+        "except FloatingPointError: pass\n"
+        "else: assert False",
+    ),
+    "the context of decimal": (
+        "import decimal\n"
+        "decimal.getcontext().prec = 5; decimal.getcontext().traps[decimal.DivisionByZero] = False",
+        "str(decimal.Decimal(1) / 3) == '0.33333' and str(decimal.Decimal(1) / 0) == 'Infinity'",
+    ),
+    "warning filters that were removed": (
+        "import warnings\n"
+        "warnings.resetwarnings()",
+        "warnings.filters == []",
+    ),
+    "the class of loggers, and their attributes": (
+        "import logging\n"
+        "class L(logging.Logger):\n"
+        "    def shout(self): return self.name.upper()\n"
+        "logging.setLoggerClass(L); log = logging.getLogger('loud'); log.tag = [1]; tag = log.tag",
+        "assert type(log) is L and log.shout() == 'LOUD' and log is logging.getLogger('loud') and log.tag is tag\n"
+        "assert logging.getLoggerClass() is L and log.isEnabledFor(30) and log.parent is logging.root",
+    ),
+    "names of levels, what is disabled, and the factory of records": (
+        "import logging\n"
+        "logging.addLevelName(25, 'NOTICE'); logging.disable(30)\n"
+        "def make(*a, **k):\n"
+        "    r = logging.LogRecord(*a, **k); r.mark = 'm'; return r\n"
+        "logging.setLogRecordFactory(make)",
+        "logging.getLevelName(25) == 'NOTICE' and logging.getLevelName('NOTICE') == 25 and "
+        "logging.root.manager.disable == 30 and "
+        "logging.root.makeRecord('n', 40, 'f', 1, 'text', (), None).mark == 'm'",
+    ),
+    "variables that an import has set": (
+        "import sys\n"
+        "open('sets.py', 'w').write(\"import os; os.environ['SETS_A'] = '1'; os.environ.update(SETS_B='2')\")\n"
+        "import sets",
+        "import os\n"
+        "assert (os.environ['SETS_A'], os.environ['SETS_B']) == ('1', '2')",
+    ),
     "warning filters": (
         "import warnings\n"
         "class W(UserWarning): pass\n"
@@ -94,6 +163,14 @@ KEPT = {
 # name -> (cells, type, words of the reason)
 NAMED = {
     "os.environ['MY_KEY']": ("import os\nos.environ['MY_KEY'] = '1'", "EnvironmentVariable", "not saved"),
+    "os.environ['BY_CALL']": (
+        "open('sets.py', 'w').write(\"import os\\ndef go(v): os.environ['BY_CALL'] = v\\ngo('1')\")\n"
+        "import sets; sets.go('2')", "EnvironmentVariable", "not saved"),
+    "json.guard": (
+        "import json, threading\njson.guard = threading.Lock()", "Change", "a lock"),
+    "numpy.random": (
+        "import numpy as np\nclass Mine(np.random.PCG64): pass\nnp.random.set_bit_generator(Mine(1)); del Mine",
+        "BitGenerator", "one of numpy's own"),
     "the current directory": (
         "import os\nos.makedirs('sub'); os.chdir('sub')", "CurrentDirectory", "give paths from there"),
     "logger s: handler 1": (

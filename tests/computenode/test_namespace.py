@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from jupyter_deployr.computenode.namespace import CallNamespace
 from jupyter_deployr.computenode.reach import OPAQUE_ABOVE
+from jupyter_deployr.computenode.used_names import used_by
 
 SETUP = """
 numbers = [1, 2, 3]
@@ -138,11 +141,25 @@ LOOKED_INTO = {
     "Slow.slow.func()": "Slow.slow.func().append(1)",
     "Slow().half()": "Slow().half().append(1)",
     "vars(Slow.made)": "Slow.made.tag = 1",
+    "default.__name__": "default.__name__ = 'other'",
+    "default.__doc__": "default.__doc__ = 'other'",
+    "default.__module__": "default.__module__ = 'other'",
+    "keyword.__name__": "functools.update_wrapper(keyword, default)",
+    "default.__annotations__": "default.__annotations__['items'] = list",
+    "keyword.__annotations__": "keyword.__annotations__ = {'table': dict}",
+    "Slow.__name__": "Slow.__name__ = 'other'",
+    "Slow.__qualname__": "Slow.__qualname__ = 'other'",
+    "point.__class__.__name__": "setattr(Point, '__name__', 'other')",
+    "Slow.__subclasses__()": "class Slower(Slow): pass",
+    "Slow.__registry__": "Slow.__registry__['new'] = 1",
+    "Slow.__annotations__": "Slow.__annotations__['new'] = int",
+    "inside.func()": "inside.func().append(1)",
     "executed['count']": "bump()",
     "executed_list": "executed['items'].append(1)",
 }
 HELD = """
 import functools, gc, types, typing, weakref
+from sklearn.preprocessing import FunctionTransformer
 class Thing: pass
 thing, kept = Thing(), []
 view = types.MappingProxyType({"a": 1})
@@ -158,6 +175,8 @@ def stock(key): return [key]
 def full(key): return [key]
 stock(1), full(1)
 class Slow:
+    __registry__ = {}
+    __annotations__ = {"plain": object}
     def plain(self, items=[1]): return items
     @functools.cached_property
     def slow(self=None, items=[1]): return items
@@ -165,6 +184,7 @@ class Slow:
     @staticmethod
     def made(): return 1
 method = Slow().plain
+inside = FunctionTransformer(lambda items=[1]: items)
 executed = {"items": []}
 exec("count = 0\\ndef bump():\\n    global count\\n    count += 1", executed)
 bump, executed_list = executed["bump"], executed["items"]
@@ -175,12 +195,39 @@ bump, executed_list = executed["bump"], executed["items"]
 def test_what_is_looked_into(look: str) -> None:
     names = _namespace(SETUP + HELD)
     before = repr(eval(look, names))
-    namespace = CallNamespace(names)
+    change = compile(LOOKED_INTO[look], "change", "exec")
+    used = used_by(change, names)
+    used.attributes |= used_by(compile(look, "look", "eval"), names).attributes
+    namespace = CallNamespace(names, used)
     for _ in range(2):
-        exec(LOOKED_INTO[look], names)
+        exec(change, names)
         assert repr(eval(look, names)) != before
         namespace.restore()
         assert repr(eval(look, names)) == before
+
+
+@pytest.mark.parametrize("begins", ["", "scoring = None"])
+@pytest.mark.parametrize("session", ["import {0}", "from {0} import known", "import {0}.known"])
+def test_submodules_that_a_call_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: str, begins: str
+) -> None:
+    package = f"local{secrets.token_hex(8)}"
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text(f"{begins}\ndef known(): return 1\n")
+    (tmp_path / package / "known.py").touch()
+    (tmp_path / package / "scoring.py").write_text("def score(): return 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    names = _namespace(session.format(package))
+    namespace = CallNamespace(names)
+    for _ in range(3):
+        exec(f"import {package}.scoring as scored\nimport {package}\ny = {package}.scoring.score()", names)
+        assert names["y"] == 1
+        names[package].fresh = 1
+        namespace.restore()
+        exec(f"import {package}", names)
+        assert not hasattr(names[package], "fresh")
+        namespace.restore()
 
 
 def test_results_in_stock_stay_there() -> None:
@@ -191,6 +238,18 @@ def test_results_in_stock_stay_there() -> None:
     namespace.restore()
     assert names["loaded"]() is first
     assert first == [1]
+
+
+@pytest.mark.parametrize("cache", ["cache", "lru_cache(2)"])
+def test_a_result_that_takes_anothers_place(cache: str) -> None:
+    names = _namespace(f"import functools\n@functools.{cache}\ndef loaded(key): return 'same'\nloaded(1)")
+    change = compile("loaded.cache_clear(); loaded(2)", "change", "exec")
+    namespace = CallNamespace(names, used_by(change, names))
+    for _ in range(2):
+        namespace.restore()
+        exec(change, names)
+        namespace.restore()
+        assert names["loaded"].cache_info().currsize == 0
 
 
 def test_modules_of_libraries_are_left_alone() -> None:

@@ -37,7 +37,7 @@ _MAPPING: list[Callable[[Any, Any], object]] = [
     lambda m, other: m.__setitem__(_first(m), m.pop(_first(m))),
     lambda m, other: m.clear(),
     lambda m, other: m.popitem(),
-    lambda m, other: m.update(z=other, y=None),
+    lambda m, other: dict.update(m, z=other, y=None),  # a Counter would add them to what it has
     lambda m, other: m["missing"],
 ]
 _SET: list[Callable[[Any, Any], object]] = [

@@ -53,6 +53,16 @@ REFUSED = {
     "_GeneratorContextManager": ("import contextlib\nx = contextlib.contextmanager(lambda: (yield))()", "list(...)"),
     "Holder": ("import threading\nclass Holder: pass\nx = Holder(); x.guard = threading.Lock()", "a lock"),
     "list": ("x = [1]\nfor _ in range(100_000): x = [x]", "nested too deeply"),
+    "Linked": (
+        "import sys\nsys.setrecursionlimit(10**6)\nclass Linked: pass\nx = None\n"
+        "for _ in range(200_000):\n    y = Linked(); y.next = x; x = y\ndel y",
+        "nested too deeply",
+    ),
+    "Exits": ("class Exits:\n    def __reduce__(self): raise SystemExit(3)\nx = Exits()", "3"),
+    "Stops": (
+        "class Stop(BaseException): pass\nclass Stops:\n    def __getstate__(self): raise Stop('enough')\nx = Stops()",
+        "enough",
+    ),
     "Fails": ("class Fails:\n    def __reduce__(self): raise ValueError('not me')\nx = Fails()", "not me"),
     "TooLarge": ("class TooLarge:\n    def __reduce__(self): raise MemoryError\nx = TooLarge()", "not enough memory"),
     "Odd": ("class Odd:\n    def __reduce__(self): return 5\nx = Odd()", "__reduce__"),

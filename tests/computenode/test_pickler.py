@@ -78,3 +78,23 @@ def test_no_copy_outlives_its_name(what: str) -> None:
     assert np.asarray(restored).tobytes() == np.asarray(value).tobytes()
     if isinstance(value, np.ma.MaskedArray):
         assert (restored.mask == value.mask).all()
+
+
+READ_ONLY = {
+    "a small view": lambda: np.broadcast_to(np.arange(3.0), (2, 3)),
+    "a large view": lambda: np.broadcast_to(np.arange(3.0), (20_000, 3)),
+    "windows": lambda: np.lib.stride_tricks.sliding_window_view(np.arange(10), 3),
+    "a small array": lambda: np.frombuffer(bytes(80)),
+    "a large array": lambda: np.frombuffer(bytes(800_000)),
+}
+
+
+@pytest.mark.parametrize("what", READ_ONLY)
+def test_what_is_read_only_stays_so(what: str) -> None:
+    value = READ_ONLY[what]()
+    stream = io.BytesIO()
+    contents: list[memoryview] = []
+    WorkspacePickler(stream, {}, lambda buffer: contents.append(memoryview(bytearray(buffer.raw())))).dump(value)
+    restored = unpickler_into({}, io.BytesIO(stream.getvalue()), contents).load()
+    assert np.array_equal(restored, value)
+    assert not restored.flags.writeable

@@ -31,7 +31,13 @@ STATUSES = {
     "TimedOut": 504,
     "StorageFull": 507,
 }
-CLIENT_ONLY = {"ServerUnreachable", "UnexpectedResponse", "ExecutionFailed", "EmbeddedServerFailed"}
+CLIENT_ONLY = {
+    "ExecutionOutOfReach",
+    "ServerUnreachable",
+    "UnexpectedResponse",
+    "ExecutionFailed",
+    "EmbeddedServerFailed",
+}
 
 
 def tree(base: Any) -> Iterator[Any]:

@@ -34,7 +34,7 @@ PUBLISHED = {
     "CreateSnapshotResponse": (["snapshotId"], ["notKept", "contentSize", "largest"]),
     "Snapshot": (
         ["id", "name", "owner", "creationTime", "contentSize"],
-        ["pythonVersion", "platform", "distributions", "differences", "notKept", "largest"],
+        ["pythonVersion", "platform", "distributions", "differences", "notKept", "largest", "broken"],
     ),
     "ParameterDefinition": (
         ["name", "type"],

@@ -93,9 +93,22 @@ def test_shapes(parameter: Any, as_input: Any, in_swagger: Any) -> None:
 
 def test_what_is_for_people() -> None:
     parameter = Parameter("x", "vector", "lengths", default=[], example=[1])
-    members = {"description": "lengths", "default": []}
-    assert input_schema(parameter) == {"type": "array", "items": SCALAR, **members, "examples": [[1]]}
-    assert swagger_schema(parameter) == {"type": "array", "items": {}, **members, "example": [1]}
+    assert input_schema(parameter) == {
+        "type": "array",
+        "items": SCALAR,
+        "description": "lengths",
+        "default": [],
+        "examples": [[1]],
+    }
+    # Clients of the product read the type's name there.
+    assert swagger_schema(parameter) == {
+        "type": "array",
+        "items": {},
+        "description": "vector",
+        "x-description": "lengths",
+        "default": [],
+        "example": [1],
+    }
     assert output_schema(Parameter("y", "integer", "all", example=3)) == {
         "type": ["integer", "null"],
         "description": "all",

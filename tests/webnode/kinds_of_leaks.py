@@ -26,14 +26,17 @@ class Leak:
 
 # `mark` is another text in each service, for what is seen from outside its processes.
 SESSION = """
-import abc, ctypes, decimal, enum, functools, gc, locale, logging, mmap, os, random, resource, signal
-import subprocess, sys, threading, time, types, warnings
+import abc, asyncio, atexit, ctypes, decimal, enum, functools, gc, locale, logging, mmap, os, random, resource, signal
+import socket, subprocess, sys, threading, time, types, warnings, wave
 import collections
 import numpy as np
 import pandas as pd
-open("helpers.py", "w").write("limit = 1\\nitems = [1]\\n")
+open("helpers.py", "w").write("limit = 1\\nitems = [1]\\n__state__ = [1]\\n")
+os.mkdir("package")
+open("package/__init__.py", "w").write("count = 1\\n")
+open("package/scoring.py", "w").write("count = 1\\n")
 open("kept.txt", "w").write("original")
-import helpers
+import helpers, package
 numbers = [1]; alias = numbers; nested = {"deep": [numbers]}
 def default(items=numbers): return items
 def keyword(*, items=None): return items
@@ -58,6 +61,8 @@ step.calls = 0
 def cached(): return count
 @functools.lru_cache(3)
 def remembered(key): return []
+@functools.cache
+def warmed(key): return count
 @functools.singledispatch
 def shown(value): return "any"
 class Tells:
@@ -69,6 +74,8 @@ def model(captured):
     class Model:
         limit = 1
         items = [1]
+        __registry__ = {}
+        __annotations__ = {"limit": int}
         def method(self, items=[1]): return items
         def over(self): return captured
         @staticmethod
@@ -111,6 +118,14 @@ LEAKS = {
     "a nested dict": Leak("sorted(nested)", "nested['new'] = 1"),
     "the factory of a defaultdict": Leak("table.default_factory", "table.default_factory = set"),
     "an attribute of a SimpleNamespace": Leak("settings.limit", "settings.limit = 2"),
+    "the name of a function": Leak(
+        "[default.__name__, default.__qualname__, default.__doc__]",
+        "default.__name__ = default.__qualname__ = default.__doc__ = 'other'",
+    ),
+    "the annotations of a function": Leak("default.__annotations__", "default.__annotations__['items'] = list"),
+    "a cached result that takes another's place": Leak(
+        "[warmed(0), warmed.cache_info().currsize]", "warmed.cache_clear(); warmed(1)"
+    ),
     "what an object does at its end": Leak("'told' in globals()", "tells = Tells()"),
     "the same, in a container": Leak("'told' in globals()", "numbers.append(Tells())"),
     "a default argument": Leak("default()", "default().append(2)"),
@@ -137,6 +152,12 @@ LEAKS = {
     "a static method's default argument": Leak("Model.static()", "Model.static().append(2)"),
     "a class method's default argument": Leak("Model.made()", "Model.made().append(2)"),
     "a property's closure": Leak("Model().asked", "Model().asked.append(2)"),
+    "the name of a class": Leak(
+        "[Model.__name__, Model.__qualname__]", "Model.__name__ = 'Another'; Model.__qualname__ = 'another'"
+    ),
+    "the annotations of a class": Leak("sorted(Model.__annotations__)", "Model.__annotations__['items'] = list"),
+    "a dict in a class with a name like Python's": Leak("Model.__registry__", "Model.__registry__['new'] = 1"),
+    "the subclasses of a class": Leak("[kind.__name__ for kind in Other.__subclasses__()]", "class New(Other): pass"),
     "the bases of a class": Leak("Derived.__bases__", "Derived.__bases__ = (Other,)"),
     "an attribute of an enumeration's member": Leak("hasattr(Color.RED, 'tag')", "Color.RED.tag = 1"),
     "a module made by hand": Leak(
@@ -144,6 +165,10 @@ LEAKS = {
     ),
     "a module of the working directory": Leak(
         "[helpers.limit, helpers.items]", "helpers.limit = 2; helpers.items.append(2)"
+    ),
+    "a list in a module with a name like Python's": Leak("helpers.__state__", "helpers.__state__.append(2)"),
+    "a package of the working directory": Leak(
+        "[package.count, hasattr(package, 'fresh')]", "package.count = 2; package.fresh = 1"
     ),
     # the working directory
     "a file written": Leak("os.path.exists('made.txt')", "open('made.txt', 'w').write('x')"),
@@ -163,6 +188,9 @@ LEAKS = {
         "with open('kept.txt', 'r+b') as file, mmap.mmap(file.fileno(), 0) as mapped: mapped[:1] = b'X'",
     ),
     "the mode of a file": Leak("oct(os.stat('kept.txt').st_mode)", "os.chmod('kept.txt', 0o700)"),
+    "an attribute of a file": Leak("os.listxattr('kept.txt')", "os.setxattr('kept.txt', 'user.leak', b'1')"),
+    "an attribute of the working directory": Leak("os.listxattr('.')", "os.setxattr('.', 'user.leak', b'1')"),
+    "the mode of the working directory": Leak("oct(os.stat('.').st_mode)", "os.chmod('.', 0o755)"),
     "the place of the working directory": Leak(
         "[os.path.isdir(os.getcwd()), os.path.islink(os.getcwd()), open('kept.txt').read()]",
         "os.rename(os.getcwd(), os.getcwd() + str(time.time_ns()))",
@@ -173,6 +201,13 @@ LEAKS = {
     "a variable set with os.putenv": Leak("ctypes.CDLL(None).getenv(b'UNSEEN') != 0", "os.putenv('UNSEEN', '1')"),
     "the time zone": Leak("time.tzname", "os.environ['TZ'] = 'XYZ-3'; time.tzset()"),
     "random's state": Leak("random.getstate()[1][-1] == start_random", "random.random()"),
+    "random's seed": Leak("random.getstate()[1][1:5]", "random.seed(time.time_ns())"),
+    "numpy's seed": Leak(
+        "np.random.get_state(legacy=False)['state']['key'][:4].tolist()", "np.random.seed([1, time.time_ns() % 10**6])"
+    ),
+    "numpy's bit generator": Leak(
+        "np.random.get_state(legacy=False)['bit_generator']", "np.random.set_bit_generator(np.random.PCG64())"
+    ),
     "numpy's state": Leak("int(np.random.get_state()[2]) == start_numpy", "np.random.normal()"),
     "numpy's error settings": Leak("np.geterr()['divide']", "np.seterr(divide='ignore')"),
     "the precision of decimal": Leak("decimal.getcontext().prec", "decimal.getcontext().prec = 5"),
@@ -194,6 +229,9 @@ LEAKS = {
     "tracing": Leak("sys.gettrace()", "sys.settrace(lambda *event: None)"),
     # what isn't looked into
     "an attribute of an object": Leak("box.items", "box.items.append(2)", NAMESPACE),
+    "what an object in a circle does at its end": Leak(
+        "gc.collect() and 'told' in globals()", "tells = Tells(); tells.myself = tells", NAMESPACE
+    ),
     "an array changed in place": Leak("array.tolist()", "array[0] = 1", NAMESPACE),
     "a large container": Leak("len(large)", "large.append(1)", NAMESPACE),
     "a registration with an abstract class": Leak("issubclass(int, Shape)", "Shape.register(int)", NAMESPACE),
@@ -206,6 +244,17 @@ LEAKS = {
         "pd.get_option('display.precision')", "pd.set_option('display.precision', 3)", ONE_PROCESS
     ),
     "a logger's level": Leak("logging.getLogger('leak').level", "logging.getLogger('leak').setLevel(10)", ONE_PROCESS),
+    "the hook for exceptions": Leak(
+        "sys.excepthook is sys.__excepthook__", "sys.excepthook = lambda *error: None", ONE_PROCESS
+    ),
+    "the time that sockets wait": Leak("socket.getdefaulttimeout()", "socket.setdefaulttimeout(1000)", ONE_PROCESS),
+    "the event loop": Leak(
+        "getattr(asyncio.get_event_loop_policy()._local, '_loop', None)",
+        "asyncio.set_event_loop(asyncio.new_event_loop())",
+        ONE_PROCESS,
+    ),
+    "a function to run at exit": Leak("atexit._ncallbacks()", "atexit.register(len, '')", ONE_PROCESS),
+    "a forgotten module": Leak("'wave' in sys.modules", "sys.modules.pop('wave', None)", NAMESPACE),
     "an imported module": Leak("'zipapp' in sys.modules", "import zipapp", ONE_PROCESS),
     "the handler of a rarer signal": Leak(
         "signal.getsignal(signal.SIGURG) is signal.SIG_DFL", "signal.signal(signal.SIGURG, signal.SIG_IGN)", ONE_PROCESS

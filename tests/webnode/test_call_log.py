@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -28,7 +30,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def api(home: Path) -> Iterator[Api]:
     """A server with a log of its own, and the service `Logged`."""
-    running: ServerProcess = server_process.start(home, "--ServeApp.workers=1", "--ServeApp.warm_sessions=0")
+    running: ServerProcess = server_process.start(
+        home, "--ServeApp.workers=1", "--ServeApp.warm_sessions=0", "--ServeApp.slow_request_seconds=1"
+    )
     api = Api(running)
     api.publish("Logged", CODE, inputParameterDefinitions=definitions(x="integer"))
     yield api
@@ -89,6 +93,54 @@ def test_what_is_no_http(api: Api, new_lines: Callable[[], list[str]]) -> None:
     wait_until(new_lines)
     (line,) = new_lines()
     assert line.endswith(f": 400 request={answer.headers['x-request-id']}: Invalid HTTP request received.")
+
+
+# Who sends it need not have an account for the first.
+UNFINISHED = {
+    "a login": ("POST /login", "application/json", b'{"username": '),
+    "a publication": ("POST /services/Half/V1.0", "application/json", b'{"code": '),
+    "a batch": ("POST /api/Logged/V1.0/batch", "application/json", b"[{"),
+    "a file": ("POST /sessions/{}/files", "multipart/form-data; boundary=b", b"--b\r\n"),
+    "an object": ("POST /sessions/{}/workspace/x", "application/octet-stream", b"abc"),
+}
+
+
+def _begin(api: Api, line: str, kind: str, body: bytes) -> socket.socket:
+    """Send a request that says that it has more to say."""
+    parts = urlsplit(api.url)
+    connection = socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=30)
+    token = api.tokens["access_token"]
+    head = f"{line} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: {kind}\r\n"
+    connection.sendall(f"{head}content-length: 1000\r\n\r\n".encode() + body)
+    return connection
+
+
+@pytest.mark.parametrize("ends", ["gone", "408"])
+@pytest.mark.parametrize("what", UNFINISHED)
+def test_a_request_that_breaks_off_has_one_line(
+    api: Api, new_lines: Callable[[], list[str]], what: str, ends: str
+) -> None:
+    line, kind, body = UNFINISHED[what]
+    if "{}" in line:
+        line = line.format(api.session())
+    before = len(new_lines())
+    with _begin(api, line, kind, body) as connection:
+        if ends == "408":
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 408 ")
+    # The server says besides why it has refused one.
+    count = 1 if ends == "gone" else 2
+    wait_until(lambda: len(new_lines()) >= before + count)
+    lines = new_lines()[before:]
+    assert len(lines) == count
+    assert f" {ends} " in lines[-1]
+    assert " INFO jupyter_deployr.webnode.access_log: POST /" in lines[-1]
+
+
+def test_requests_that_break_off_are_no_flood_of_lines(api: Api, new_lines: Callable[[], list[str]]) -> None:
+    for _ in range(60):
+        _begin(api, *UNFINISHED["a login"]).close()
+    wait_until(lambda: any(" more requests that never came to their end within 10 s" in line for line in new_lines()))
+    assert len(new_lines()) < 30
 
 
 def test_a_flood_of_failing_calls_is_no_flood_of_lines(api: Api, new_lines: Callable[[], list[str]]) -> None:

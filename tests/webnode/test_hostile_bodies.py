@@ -184,9 +184,7 @@ def test_without_a_token_no_body_is_waited_for(server: ServerProcess, path: str)
         assert b" 401 " in connection.recv(4096).split(b"\r\n")[0]
 
 
-def test_a_long_body_leaves_the_others_their_turn(
-    api: Api, server: ServerProcess, targets: dict[str, str]
-) -> None:
+def test_a_long_body_leaves_the_others_their_turn(api: Api, server: ServerProcess, targets: dict[str, str]) -> None:
     numbers = "1," * 4_000_000 + "1"
     inputs = f'[{{"name": "x", "value": [{numbers}]}}]'
     body = f'{{"code": "y = len(x)", "inputParameters": {inputs}, "outputParameters": ["y"]}}'

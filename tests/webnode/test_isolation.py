@@ -55,6 +55,19 @@ def test_random_numbers_are_the_snapshots(api: Api, isolation: str) -> None:
     assert [api.consume(path)["outputParameters"]["x"] for _ in range(4)] == [expected] * 4
 
 
+@pytest.mark.parametrize("isolation", MODES)
+def test_a_submodule_that_calls_import(api: Api, snapshot: str, isolation: str) -> None:
+    path = api.publish(
+        f"Imports-{isolation}",
+        "import package.scoring\ny = package.scoring.count",
+        snapshotId=snapshot,
+        isolation=isolation,
+        outputParameterDefinitions=definitions(y="integer"),
+    )
+    for _ in range(6):
+        assert api.consume(path)["outputParameters"] == {"y": 1}
+
+
 def test_what_may_stay_is_noted_where_it_can_be_seen_coming(api: Api, snapshot: str) -> None:
     mine = "class Mine(list): pass\nmine = Mine()\n"
     members = {"snapshotId": snapshot, "initCode": mine, "outputParameterDefinitions": definitions(y="vector")}

@@ -33,7 +33,7 @@ class Service:
         self._name = f"Isolation-{isolation}"
         self._init = (
             "start_random = random.getstate()[1][-1]; start_numpy = int(np.random.get_state()[2]); "
-            f"mark = {secrets.token_hex()!r}; elsewhere = {str(elsewhere)!r}"
+            f"mark = {secrets.token_hex()!r}; elsewhere = {str(elsewhere)!r}; warmed(0)"
         )
         self._path = api.publish(
             self._name,

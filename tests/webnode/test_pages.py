@@ -269,6 +269,27 @@ def test_pages_are_as_dark_as_their_reader_wants(browser: Browser, path: str, sc
         context.close()
 
 
+def test_what_redoc_paints_in_its_main_colour_can_be_read_in_the_dark(browser: Browser, api: Api) -> None:
+    context = browser.new_context(color_scheme="dark")
+    context.set_default_timeout(30_000)
+    try:
+        page = context.new_page()
+        page.goto(f"{api.url}/redoc")
+        choices = page.locator("#redoc span + div > button")
+        expect(choices.first).to_be_visible()
+        ground = brightness(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert ground < 0.1
+        painted = [page.locator("a[download]").first, page.locator("#redoc span", has_text="Any of").first]
+        for element in (*painted, choices.nth(0), choices.nth(1)):
+            colour = element.evaluate("element => getComputedStyle(element).color")
+            assert brightness(colour) > 0.6, element
+        for choice in (choices.nth(0), choices.nth(1)):
+            behind = choice.evaluate("element => getComputedStyle(element).backgroundColor")
+            assert behind.endswith("/ 0.15)"), "next to nothing is laid over the ground"
+    finally:
+        context.close()
+
+
 # Of the first heading, and of what is behind it.
 COLOURS = """() => {
   const heading = Array.from(document.querySelectorAll("h1, h2")).find((one) => one.getClientRects().length);

@@ -50,7 +50,14 @@ def test_the_swagger_document(api: Api, limited: str) -> None:
     assert document["definitions"]["InputParameters"] == {
         "type": "object",
         "properties": {
-            "n": {"type": "integer", "description": "How many", "minimum": 1, "maximum": 10, "example": 4},
+            "n": {
+                "type": "integer",
+                "description": "integer",
+                "x-description": "How many",
+                "minimum": 1,
+                "maximum": 10,
+                "example": 4,
+            },
             "colour": {"type": "string", "description": "character", "default": "red", "enum": ["red", "green"]},
             "v": {
                 "type": "array",
@@ -64,13 +71,19 @@ def test_the_swagger_document(api: Api, limited: str) -> None:
                 "description": "matrix",
                 "default": [[True]],
             },
-            "f": {"type": "object", "description": "Rows", "default": {"a": [1, None]}, "example": {"a": [2]}},
+            "f": {
+                "type": "object",
+                "description": "data.frame",
+                "x-description": "Rows",
+                "default": {"a": [1, None]},
+                "example": {"a": [2]},
+            },
             "l": {"type": "boolean", "description": "logical", "default": False},
             "x": {"type": "number", "description": "numeric"},
         },
     }
     assert document["definitions"]["OutputParameters"]["properties"] == {
-        "seen": {"type": "array", "items": {}, "description": "What came", "example": [1]}
+        "seen": {"type": "array", "items": {}, "description": "vector", "x-description": "What came", "example": [1]}
     }
 
 

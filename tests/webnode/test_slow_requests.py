@@ -7,12 +7,16 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import requests
 
 from tests import server_process
 from tests.api import Api, definitions
@@ -164,6 +168,46 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+CROWDS = {
+    "heads": b"POST /login HTTP/1.1\r\nhost: x\r\n",
+    "bodies": b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{",
+    "idle": b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n",
+}
+
+
+@pytest.mark.usefixtures("many_files")
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_more_connections_than_files(start_server: Callable[..., ServerProcess], tmp_path: Path, crowd: str) -> None:
+    """One client holds all that it is let, opens anew what is closed, and nobody else notices."""
+    few_files = "sh", "-c", 'ulimit -n 512; exec "$@"', "sh"
+    server = start_server("--ServeApp.warm_sessions=0", "--ServeApp.workers=1", wrapper=few_files)
+    api = Api(server)
+    code = "import time\ntime.sleep(seconds)\ny = 1"
+    inputs, outputs = definitions(seconds="numeric"), definitions(y="integer")
+    path = api.publish("Here", code, inputParameterDefinitions=inputs, outputParameterDefinitions=outputs)
+    answered: list[dict[str, object]] = []
+    # It is owed an answer all the while.
+    patient = Thread(target=lambda: answered.append(Api(server).consume(path, seconds=3)))
+    with ExitStack() as connections:
+        held = deque(connections.enter_context(_connect(server)) for _ in range(200))
+        patient.start()
+        deadline = time.monotonic() + 6
+        while time.monotonic() < deadline:
+            for _ in range(100):
+                new = connections.enter_context(_connect(server))
+                new.sendall(CROWDS[crowd])
+                held.append(new)
+            while len(held) > 1200:
+                held.popleft().close()
+            # On connections of its own, as somebody who comes now, and has a second for it.
+            assert requests.get(f"{server.url}/healthz", timeout=1).status_code == 200
+        assert psutil.Process(server.pid).num_fds() < 400
+    patient.join()
+    assert answered[0]["outputParameters"] == {"y": 1}
+    assert "of 512 files that the server may open" in (tmp_path / "server.log").read_text()
+    assert api.consume(path, seconds=0)["outputParameters"] == {"y": 1}
 
 
 @pytest.mark.usefixtures("many_files")

@@ -23,15 +23,18 @@ def new_owner(*arguments: Any) -> Any:
 def _reduce_array(array: Any) -> Reduced:
     if array.dtype.hasobject:
         return NotImplemented
-    if array.nbytes < _LARGE:
-        told = array.__reduce_ex__(5)
-        return (new_owner, *told[1:]) if told[0] is _FROM_BUFFER and array.flags.writeable else told
+    large = array.nbytes >= _LARGE
     if array.flags.forc:
-        return NotImplemented
-    # numpy would copy it into the stream; the copy made here leaves it as a buffer, and can be let go of.
-    copy = np.ascontiguousarray(array)
-    copy.flags.writeable = array.flags.writeable
-    return copy.__reduce_ex__(5)
+        if large:
+            return NotImplemented
+        contiguous = array
+    else:
+        # numpy would copy it into the stream, and forget whether it can be written to; the copy made here leaves it as
+        # a buffer, and can be let go of.
+        contiguous = np.ascontiguousarray(array)
+        contiguous.flags.writeable = array.flags.writeable
+    told = contiguous.__reduce_ex__(5)
+    return (new_owner, *told[1:]) if not large and told[0] is _FROM_BUFFER and array.flags.writeable else told
 
 
 def _reduce_mapped(array: Any) -> Reduced:

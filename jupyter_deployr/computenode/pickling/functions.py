@@ -47,19 +47,22 @@ def new_function(code: types.CodeType, home: Any, name: str, closure: Any) -> ty
     return types.FunctionType(code, names, name, None, closure)
 
 
-def fill_function(function: types.FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Give a function what may refer back to it."""
-    slots, attributes = state
+def fill_function(
+    function: types.FunctionType, state: tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]
+) -> None:
+    """Give a function what may refer back to it, and its globals what it needs of them."""
+    slots, attributes, names = state
+    function.__globals__.update(names or {})
     for slot, value in slots.items():
         setattr(function, slot, value)
     function.__dict__.update(attributes)
 
 
-def reduce_function(function: types.FunctionType, home: Any) -> Reduced:
-    """By its code; `home` is the dict or module that its globals are to be."""
+def reduce_function(function: types.FunctionType, home: Any, names: dict[str, Any] | None = None) -> Reduced:
+    """By its code; `home` is the dict or module that its globals are to be, to which `names` are added."""
     slots = {slot: getattr(function, slot) for slot in _SLOTS if hasattr(function, slot)}
     new = (function.__code__, home, function.__name__, function.__closure__)
-    return new_function, new, (slots, function.__dict__), None, None, fill_function
+    return new_function, new, (slots, function.__dict__, names), None, None, fill_function
 
 
 def new_cached(function: Callable[..., Any], maxsize: int | None, typed: bool) -> Any:

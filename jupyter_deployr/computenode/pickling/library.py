@@ -153,6 +153,19 @@ def _reduce_member_descriptor(descriptor: Any) -> Reduced:
     return getattr, (descriptor.__objclass__, descriptor.__name__)
 
 
+# What IPython puts in the place of a stream's `write` while a cell runs, to hear what is written.
+WRITE_IN_CELLS = "InteractiveShell._tee.<locals>.write"
+
+
+def reduce_write(function: types.FunctionType) -> Reduced:
+    """By the stream that it writes to."""
+    held = (cell.cell_contents for cell in function.__closure__ or ())
+    original = next((each for each in held if isinstance(each, types.MethodType)), None)
+    if original is None:
+        raise CannotKeep("what a stream writes with during a cell can't be saved: ask the stream for it")
+    return getattr, (original.__self__, "write")
+
+
 def _by_name(module: types.ModuleType, name: str) -> Callable[[Any], Reduced]:
     return lambda value: (getattr, (module, name))
 

@@ -63,6 +63,11 @@ class Modules:
         module = sys.modules.get(name) if type(name) is str else None
         return module if isinstance(module, types.ModuleType) and not made_by_hand(module) else None
 
+    def is_local(self, module: types.ModuleType) -> bool:
+        """Whether the module's file lies in the working directory, or below it."""
+        place = _place(module)
+        return place is not None and place.is_relative_to(self._directory)
+
     def reduce(self, module: types.ModuleType) -> tuple[Any, ...]:
         """By import, with the submodules that are imported here; by its contents when it was made by hand."""
         if made_by_hand(module):

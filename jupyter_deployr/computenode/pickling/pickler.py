@@ -14,18 +14,19 @@ import pickle
 import random
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import cloudpickle
 import numpy as np
 
-from jupyter_deployr.computenode.pickling import arrays, frames, handlers, instances, library
+from jupyter_deployr.computenode.pickling import arrays, frames, handlers, imported_values, instances, library
 from jupyter_deployr.computenode.pickling.classes import made_in_c, reduce_class
 from jupyter_deployr.computenode.pickling.functions import CachedFunction, reduce_cached, reduce_cell, reduce_function
 from jupyter_deployr.computenode.pickling.modules import Modules, made_by_hand
 from jupyter_deployr.computenode.pickling.refusals import CannotKeep, refusal_of, refuser
+from jupyter_deployr.computenode.used_names import names_in
 
 Workspace = dict[str, Any]
 Reducer = Callable[[Any], Any]
@@ -61,7 +62,8 @@ def _one_of_each(workspace: Workspace) -> list[Any]:
 class WorkspacePickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles values of one workspace; buffers of large arrays go to `on_buffer` instead of into the stream.
 
-    `directory` is the working directory, whose modules can be imported where the pickle is restored.
+    `directory` is the working directory, whose modules can be imported where the pickle is restored. `replaced` are
+    modules and names in them under which cells have put something else: an import doesn't find it there.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class WorkspacePickler(cloudpickle.Pickler):  # type: ignore[misc]
         workspace: Workspace,
         on_buffer: Callable[[pickle.PickleBuffer], Any],
         directory: Path | None = None,
+        replaced: Collection[tuple[str, str]] = (),
     ) -> None:
         super().__init__(stream, protocol=5, buffer_callback=on_buffer)
         self._stream = stream
@@ -78,6 +81,10 @@ class WorkspacePickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._modules = Modules(directory or Path.cwd())
         self._reduce_handler = handlers.reducer_in(directory or Path.cwd())
         self._homes = {id(vars(value)): value for value in workspace.values() if _is_made_by_hand(value)}
+        self._imported = imported_values.ImportedValues(workspace, self._modules, replaced)
+        self._held = {id(value) for value in workspace.values() if type(value) is dict}
+        self._copies: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._replaced = replaced
         self._referred: set[str] = set()
         self._sentinels: dict[int, tuple[types.ModuleType, str]] | None = None
         self._reducers: dict[type, Reducer] = {
@@ -108,12 +115,24 @@ class WorkspacePickler(cloudpickle.Pickler):  # type: ignore[misc]
         if not self._begun:
             self._begun = True
             self._stream.write(_PROLOGUE)
+        place = self._imported.place_of(value)
+        if place is not None:
+            memo = self.memo.copy()
+            if id(value) not in memo:
+                self._stream.write(imported_values.steps_to(*place, type(value)))
+                self._refer_to(place[0])
+                self.memo = {**memo, id(value): (len(memo), value)}
+                value = imported_values.Filled(value)
         try:
             pickle.Pickler.dump(self, value)
         except RecursionError:
             raise CannotKeep("it is nested too deeply to be saved: keep it as a flat list or table") from None
         except MemoryError:
             raise CannotKeep("there is not enough memory to save it") from None
+
+    def imports(self, value: Any) -> bool:
+        """Whether another module has the value under a name: to be written before what refers to it."""
+        return self._imported.place_of(value) is not None
 
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
@@ -147,7 +166,7 @@ class WorkspacePickler(cloudpickle.Pickler):  # type: ignore[misc]
     def _has_a_name(self, value: Any) -> bool:
         """Whether a class or function is found under its name in a module that isn't made by hand."""
         module = self._modules.module_of(value.__module__)
-        if module is None or module.__name__ == "__main__":
+        if module is None or module.__name__ == "__main__" or (module.__name__, value.__qualname__) in self._replaced:
             return False
         found: Any = module
         for part in value.__qualname__.split("."):
@@ -172,11 +191,18 @@ class WorkspacePickler(cloudpickle.Pickler):  # type: ignore[misc]
         names = function.__globals__
         if names is self._workspace:
             return reduce_function(function, names)
+        if function.__qualname__ == library.WRITE_IN_CELLS:
+            return library.reduce_write(function)
         self._refer_to(function.__module__)
         if self._has_a_name(function):
             self._modules.check(function.__module__)
             return NotImplemented
         home = self._modules.module_of(names.get("__name__"))
+        if names.get("__name__") == "__main__" and id(names) not in self._held:
+            # attrs compiles methods with a copy of the workspace, of which nobody but they use anything.
+            _, copy = self._copies.setdefault(id(names), (names, {}))
+            used = names_in(function.__code__, names)
+            return reduce_function(function, copy, {name: value for name, value in names.items() if name in used})
         if home is None or vars(home) is not names:
             return reduce_function(function, self._homes.get(id(names), names))
         self._modules.check(home.__name__)

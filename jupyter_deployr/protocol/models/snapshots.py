@@ -65,7 +65,7 @@ class Snapshot:
     written anew each time it is downloaded, and its size not known before.
 
     Ours: the Python that made it, the `distributions` that it needs with their versions, how the server's differ, what
-    could not be kept, and its largest variables and files.
+    could not be kept, its largest variables and files, and what is wrong with its content, as far as is known.
     """
 
     id: str | None = None
@@ -79,6 +79,7 @@ class Snapshot:
     differences: list[str] = field(default_factory=list)
     not_kept: list[UnkeptObject] = field(default_factory=list)
     largest: list[SavedObject] = field(default_factory=list)
+    broken: str | None = None
 
 
 @dataclass(config=CAMEL)

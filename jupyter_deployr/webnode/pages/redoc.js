@@ -2,7 +2,7 @@
 
 const DARK = {
   colors: {
-    primary: { main: "#1f6feb" },
+    primary: { main: "#79b8ff" },
     success: { main: "#6fdd8b" },
     error: { main: "#ff8f87" },
     text: { primary: "#e6edf3", secondary: "#9da7b3" },

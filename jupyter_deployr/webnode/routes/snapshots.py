@@ -98,6 +98,11 @@ def _largest(stored: StoredSnapshot) -> list[SavedObject]:
     return [SavedObject(*entry) for entry in stored.largest]
 
 
+def _broken(node: Node, stored: StoredSnapshot) -> str | None:
+    damage = node.snapshots.checks.damage(stored.digest)
+    return None if damage is None else f"Its content {damage}: delete it and save it anew."
+
+
 @router.post(
     "/sessions/{id}/loadsnapshot/{snapshotId}", operation_id="LoadSnapshot", responses=failing(403, 404, 409, 410, 502)
 )
@@ -125,6 +130,7 @@ async def list_snapshots(node: Node, caller: Caller) -> list[Snapshot]:
             differences=node.compute.differences(stored.manifest),
             not_kept=_unkept(stored),
             largest=_largest(stored),
+            broken=_broken(node, stored),
         )
         for stored in await node.snapshots.of(caller)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -13,10 +14,14 @@ from io import BufferedReader
 from pathlib import Path
 
 from jupyter_deployr.computenode import NotRegular, fail_point, open_regular
+from jupyter_deployr.protocol.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 
 _State = tuple[int, int, int, int]
+
+# The server's trouble, not the file's.
+_NO_ROOM_TO_OPEN = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class BlobDamaged(Exception):
@@ -42,10 +47,11 @@ class Blobs:
     # ------------------------------------------------------------------------------------------------- coming in
 
     @contextmanager
-    def adopted(self, draft: Path) -> Iterator[tuple[str, int]]:
+    def adopted(self, draft: Path, replacing: Callable[[str], None]) -> Iterator[tuple[str, int]]:
         """Move a finished file in: (digest, size), pinned during the block. On disk for good when the block begins.
 
-        Raises OSError; the draft is gone then.
+        `replacing` is told the digest before the file takes the place of another one of it. Raises OSError,
+        Unavailable; the draft is gone then.
         """
         try:
             with os.fdopen(open_regular(draft), "rb") as file:
@@ -54,6 +60,7 @@ class Blobs:
                 os.fsync(file.fileno())
             fail_point("snapshot.hashed")
             with self.pinned(digest):
+                replacing(digest)
                 self._move_in(draft, digest)
                 yield digest, size
         finally:
@@ -72,8 +79,16 @@ class Blobs:
 
     # -------------------------------------------------------------------------------------------------- reading
 
+    def state(self, digest: str) -> object | None:
+        """What changes with any write to the file, and when another takes its place; None when there is none."""
+        try:
+            return _state(self.path(digest).lstat())
+        except OSError:
+            return None
+
     def verify(self, digest: str) -> None:
-        """Raises BlobDamaged when the file is missing, can't be read or holds something else.
+        """Raises BlobDamaged when the file is missing, can't be read or holds something else, Unavailable when no more
+        files can be opened.
 
         Reads each state of a file once.
         """
@@ -86,6 +101,8 @@ class Blobs:
             except NotRegular:
                 raise BlobDamaged("is damaged") from None
             except OSError as error:
+                if error.errno in _NO_ROOM_TO_OPEN:
+                    raise Unavailable("The server can't open more files at the moment; try again.") from None
                 _log.warning("the content %s can't be read: %s", digest, error.strerror)
                 raise BlobDamaged("can't be read") from None
         if not intact:
