@@ -20,5 +20,5 @@ def forks() -> Iterator[Forks]:
 
 @pytest.fixture(autouse=True)
 def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where versions run, nothing lies there that others have installed: modules from there are the version's own."""
+    """As where versions run, nothing lies there that was installed: modules from there are the version's own."""
     monkeypatch.chdir(tmp_path)
