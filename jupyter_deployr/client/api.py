@@ -14,13 +14,14 @@ from jupyter_deployr.client.calls import Caller, Headers, as_body, as_model, pat
 from jupyter_deployr.client.compute import ComputeOperations
 from jupyter_deployr.client.inputs import inputs_as_json
 from jupyter_deployr.client.network import Network
+from jupyter_deployr.client.realtime import RealtimeOperations
 from jupyter_deployr.client.service import Service
 from jupyter_deployr.client.session import AnySnapshot, Session
 from jupyter_deployr.client.sessions import SessionOperations
 from jupyter_deployr.client.tokens import TokenKeeper
 from jupyter_deployr.client.transport import Timeouts, Transport
 from jupyter_deployr.protocol import models
-from jupyter_deployr.protocol.errors import from_response
+from jupyter_deployr.protocol.errors import Unauthorized, from_response
 from jupyter_deployr.protocol.models import (
     AccessTokenResponse,
     CreateSessionRequest,
@@ -40,7 +41,7 @@ from jupyter_deployr.protocol.models import (
 )
 
 
-class DeployRClient(SessionOperations, BatchOperations, ComputeOperations, ActivityOperations):
+class DeployRClient(SessionOperations, BatchOperations, RealtimeOperations, ComputeOperations, ActivityOperations):
     """Speaks to one DeployR server. May be used from several threads at once.
 
     After `login` the client keeps the token pair in memory, sends the access token with every operation and renews it
@@ -120,7 +121,12 @@ class DeployRClient(SessionOperations, BatchOperations, ComputeOperations, Activ
     # ------------------------------------------------------------------------------------------- authentication
 
     def use_token(self, access_token: str, refresh_token: str | None = None) -> None:
-        """Use a token pair that somebody else has got. Without `refresh_token`, the sign-in ends with the token."""
+        """Use a token pair that somebody else has got. Without `refresh_token`, the sign-in ends with the token.
+
+        Raises Unauthorized for what can't be a token.
+        """
+        if not (isinstance(access_token, str) and access_token.isascii() and access_token.isprintable()):
+            raise Unauthorized("An access token is text of ASCII characters; this one is not.")
         self._tokens.keep(AccessTokenResponse("Bearer", access_token, refresh_token=refresh_token))
 
     def login(self, login_request: LoginRequest, headers: Headers = None) -> AccessTokenResponse:

@@ -47,9 +47,9 @@ class BatchStatus:
 class Batch:
     """A batch execution, which runs in the server whether or not anybody waits for it.
 
-    Iterating gives the result of each record, in their order, as soon as it is there; `len(batch)` is the number of
-    records. Every method may raise NotFound, when the execution was cancelled or is forgotten, and what every operation
-    may raise (`DeployRClient`).
+    Iterating gives the result of each record, in their order, as soon as it is there, with a bar unless `progress` is
+    false or all are there; `len(batch)` is the number of records. Every method may raise NotFound, when the execution
+    was cancelled or is forgotten, and what every operation may raise (`DeployRClient`).
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Batch:
         *,
         progress: bool = True,
     ) -> None:
-        """`outputs` are the version's definitions; `progress` says whether waiting shows a bar."""
+        """`outputs` are the version's definitions; `progress` says whether waiting and iterating show a bar."""
         self._client = client
         self._outputs = outputs
         self._progress = progress
@@ -93,16 +93,18 @@ class Batch:
     def __iter__(self) -> Iterator[CallResult]:
         position = 0
         read_again = 0.0
-        with self._said_when_interrupted():
+        shown = self._progress and self._whole is None
+        with self._said_when_interrupted(), _bar(f"{self.name} {self.version}", shown) as show:
             for seconds in _pauses():
                 begun = time.monotonic()
                 partial = begun >= read_again
                 answer = self._patiently(partial)
                 read_again = time.monotonic() + (time.monotonic() - begun) / _READING_SHARE if partial else read_again
+                status = _status_of(answer)
+                show(status)
                 for result in self._results_in(answer, position):
                     position += 1
                     yield result
-                status = _status_of(answer)
                 if status.ended and (partial or status.state == "Complete"):
                     return
                 read_again = 0.0 if status.ended else read_again

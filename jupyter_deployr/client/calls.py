@@ -21,6 +21,8 @@ Answer = TypeVar("Answer")
 def path(*segments: str) -> str:
     """The segments as a URL path, percent-encoded. Raises BadRequest for one that a URL can't carry."""
     for segment in segments:
+        if not isinstance(segment, str):
+            raise BadRequest(f"{segment!r} can't be a name, a version or an id: it is no text.")
         if segment in ("", ".", ".."):
             raise BadRequest(f"{segment!r} can't be a name, a version or an id.")
     return "".join("/" + quote(segment, safe="") for segment in segments)

@@ -10,7 +10,7 @@ The embedded server's generated password is read from its file.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from jupyter_deployr.client import embedded
 from jupyter_deployr.client.api import DeployRClient
@@ -35,7 +35,7 @@ def connect(
     timeouts: Timeouts | None = None,
     token: str | None = None,
     ca: PathLike | None = None,
-    client_certificate: PathLike | tuple[PathLike, PathLike] | None = None,
+    client_certificate: PathLike | Sequence[PathLike] | None = None,
     proxies: str | Mapping[str, str] | None = None,
 ) -> DeployRClient:
     """A client that is signed in to `url`, or else to the configured or the embedded server.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,11 @@ class Network:
     `ca` is a file of certificates (PEM) or a folder of them, which are trusted instead of the usual ones; else
     REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE. `client_certificate` is a file (PEM) with a certificate and its unencrypted
     key, or a pair of files. `proxies` is the address of a proxy, or one for each of `http` and `https`, an empty one
-    for none; else HTTP_PROXY, HTTPS_PROXY and NO_PROXY, which don't count for a server on this machine.
+    for none; else HTTP_PROXY, HTTPS_PROXY and NO_PROXY. For a server on this machine, only `proxies` counts.
     """
 
     ca: PathLike | None = None
-    client_certificate: PathLike | tuple[PathLike, PathLike] | None = None
+    client_certificate: PathLike | Sequence[PathLike] | None = None
     proxies: str | Mapping[str, str] | None = field(default=None, repr=False)  # may hold the proxy's password
 
     def options(self, url: str) -> dict[str, Any]:
@@ -46,17 +46,23 @@ class Network:
     def _shown(self) -> str | tuple[str, str] | None:
         if self.client_certificate is None:
             return None
-        if isinstance(self.client_certificate, tuple):
+        if isinstance(self.client_certificate, (str, os.PathLike)):
+            return _existing(self.client_certificate, "The client certificate")
+        try:
             certificate, key = self.client_certificate
-            return _existing(certificate, "The client certificate"), _existing(key, "The client certificate's key")
-        return _existing(self.client_certificate, "The client certificate")
+        except (TypeError, ValueError):
+            raise ServerUnreachable(
+                "The client certificate is one file, or two: the certificate and its key."
+            ) from None
+        return _existing(certificate, "The client certificate"), _existing(key, "The client certificate's key")
 
     def _proxies(self, url: str) -> dict[str, str] | None:
-        if self.proxies is None:
-            return {"http": "", "https": ""} if is_loopback(url) else None
         if isinstance(self.proxies, str):
             return {"http": self.proxies, "https": self.proxies}
-        return dict(self.proxies)
+        given = dict(self.proxies or {})
+        # What isn't given here, requests takes from the environment.
+        none = {"http": "", "https": ""} if is_loopback(url) and "all" not in given else {}
+        return {**none, **given} or None
 
 
 def is_loopback(url: str) -> bool:

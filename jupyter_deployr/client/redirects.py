@@ -30,8 +30,39 @@ def target_within(base_url: str, method: str, response: requests.Response) -> st
         here, there = _origin(base_url), _origin(target)
     except ValueError:
         return None
-    upgraded = here[:2] == ("http", there[1]) and here[2] == 80 and (there[0], there[2]) == ("https", 443)
-    return target if here == there or upgraded else None
+    return target if _same_server(here, there) else None
+
+
+def refusal(base_url: str, response: requests.Response) -> str:
+    """Why the redirect `response` was not followed, and what to do. Tells no path, which may hold a secret."""
+    host = host_of(response)
+    if not host or not response.headers.get("Location"):
+        return f"{base_url} redirects to nowhere, which is not followed. Use the server's own address."
+    try:
+        within = _same_server(_origin(base_url), _origin(urljoin(response.url, response.headers["Location"])))
+    except ValueError:
+        within = False
+    if not within:
+        return (
+            f"{base_url} redirects to {host}, which is not followed: token and data are meant for this server. "
+            "Use the server's own address."
+        )
+    method = response.request.method or ""
+    if method == "GET":
+        return (
+            f"{base_url} redirects within itself more than {MOST} times in a row, which is not followed any further. "
+            "Look for a circle in the rules of the proxy before the server."
+        )
+    if response.status_code in _SAME_METHOD:
+        return (
+            f"{base_url} redirects a {method} within itself, which is not followed: too often, or with a body that "
+            "can't be read twice. Use the address that the server has behind its redirects."
+        )
+    return (
+        f"{base_url} answers a {method} with the redirect {response.status_code} within itself, which is not followed: "
+        f"it would become a GET, and do nothing. Have the proxy before the server redirect with 307 or 308, or use the "
+        "address behind the redirect."
+    )
 
 
 def host_of(response: requests.Response) -> str:
@@ -42,7 +73,16 @@ def host_of(response: requests.Response) -> str:
         return ""
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+_Origin = tuple[str, str | None, int | None]
+
+
+def _same_server(here: _Origin, there: _Origin) -> bool:
+    """Whether they are one, or `there` the https of `here`, each on its usual port."""
+    upgraded = here[:2] == ("http", there[1]) and here[2] == 80 and (there[0], there[2]) == ("https", 443)
+    return here == there or upgraded
+
+
+def _origin(url: str) -> _Origin:
     parts = urlsplit(url)
     if parts.username is not None:
         raise ValueError("An address with a user name isn't followed.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_deployr.client import signatures
 from jupyter_deployr.client.batch import Batch
 from jupyter_deployr.client.calls import path
+from jupyter_deployr.client.records import records_of
 from jupyter_deployr.client.results import CallResult
 from jupyter_deployr.client.tables import html_table
 from jupyter_deployr.protocol.errors import BadRequest, NotFound
@@ -73,7 +74,8 @@ class Service:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the service (`ConsumeWebService`) and return the value of its output, a dict of several, or None.
 
-        Inputs are JSON values, numpy arrays or pandas objects, in the order of the definition or by name. A vector
+        Inputs are JSON values, numpy arrays or pandas objects, in the order of the definition or by name. What stands
+        for a missing value (None, NA, NaT; NaN where no number is expected) is not given. A vector
         comes back as a 1-D numpy array, a matrix as a 2-D one, a data.frame as a pandas DataFrame. Raises InvalidInputs
         (missing and unknown ones before anything is sent), ExecutionFailed (the service's code raised), WorkerLost,
         TimedOut, Unavailable.
@@ -89,19 +91,19 @@ class Service:
 
     def batch(
         self,
-        records: Iterable[Mapping[str, Any]] | DataFrame,
+        records: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | DataFrame,
         parallel_count: int = DEFAULT_PARALLEL_COUNT,
         progress: bool = True,
     ) -> Batch:
         """Start to call the service once for each record, in the background of the server (`StartBatchExecution`).
 
-        `records` are mappings of inputs by name, or a pandas DataFrame of which every row is a record. At most
-        `parallel_count` are worked on at a time; `progress` says whether waiting shows a bar. Raises InvalidInputs,
-        BadRequest (no records, a wrong count), PayloadTooLarge, StorageFull.
+        `records` are mappings of inputs by name, a pandas DataFrame of which every row is a record, or a mapping of
+        columns of one length. A missing value (None, NA, NaT, and NaN unless a number without a default is expected)
+        is not given; a whole float is an integer where one is expected. At most `parallel_count` are worked on at a
+        time; `progress` says whether waiting and iterating show a bar. Raises InvalidInputs, BadRequest (no records, a
+        wrong count), PayloadTooLarge, StorageFull.
         """
-        rows: Any = records
-        if type(records).__name__ == "DataFrame":
-            rows = rows.to_dict("records")
+        rows = records_of(self.definition.input_parameter_definitions, records)
         started = self._client.start_batch_execution(self.name, self.version, rows, parallel_count)
         return self._batch(str(started.batch_execution_id), progress)
 

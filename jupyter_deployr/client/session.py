@@ -14,6 +14,7 @@ from jupyter_deployr.client.executions import Event, FollowedExecution
 from jupyter_deployr.client.local_files import target_path, written_whole
 from jupyter_deployr.client.results import ExecutionResult
 from jupyter_deployr.client.tables import html_table
+from jupyter_deployr.client.watching import WatchedExecution
 from jupyter_deployr.protocol.errors import BadRequest, DeployRError, Gone, NotFound
 from jupyter_deployr.protocol.models import (
     CompleteRequest,
@@ -40,8 +41,9 @@ class Run(Iterator[Event]):
     """Code that runs in a session. Iterate over it for its Jupyter messages as they come.
 
     Each is a dict of `seq`, `msg_type`, `content` and `metadata`; one of the type `truncated` stands for some that are
-    missing. A connection that breaks is taken up again where it was. The code runs on when nobody iterates: `id` and
-    `seen`, the `seq` of the last message, give the rest later (`Session.reattach`).
+    missing. A connection that breaks is taken up again where it was; a server that goes away is waited for, a minute at
+    most. The code runs on when nobody iterates: `id` and `seen`, the `seq` of the last message, give the rest later
+    (`Session.reattach`).
     """
 
     def __init__(self, execution: FollowedExecution) -> None:
@@ -67,7 +69,7 @@ class Run(Iterator[Event]):
     def result(self) -> ExecutionResult:
         """What the code answered, when it has ended; messages that nobody has seen by then are dropped.
 
-        Code that raised is no error here. Raises ServerUnreachable, Gone, and what else `executeCode` does.
+        Code that raised is no error here. Raises ExecutionOutOfReach, Gone, and what else `executeCode` does.
         """
         return ExecutionResult(self._execution.result())
 
@@ -137,27 +139,28 @@ class Session:
 
         `inputs` become variables before (JSON values, arrays, frames; for any other object there is `put`), `outputs`
         name variables whose JSON values are read after it. `on_event` gets each Jupyter message meanwhile. Ctrl-C, or
-        the stop button, interrupts the remote code. Raises ExecutionFailed with the remote traceback when the code
-        raises, unless `check` is false; BadRequest.
+        the stop button, interrupts the remote code and waits a while for its end. A server that goes away is waited for
+        as `Run` does. Raises ExecutionFailed with the remote traceback when the code raises, unless `check` is false;
+        BadRequest; ExecutionOutOfReach when the server stays away, TimedOut after the client's `timeouts.execution`:
+        the code goes on then.
         """
-        run = self.run(code, inputs, outputs)
+        request = _request(code, inputs, outputs)
+        watched = WatchedExecution(lambda: self._client.stream_code(self.id, request))
         try:
-            for event in run:
-                if on_event is not None:
-                    on_event(event)
+            result = ExecutionResult(watched.answer(on_event, self._client.timeouts.execution))
         except KeyboardInterrupt:
             with contextlib.suppress(DeployRError):
-                self.cancel()
+                watched.stop(self.cancel, on_event)
             raise
-        result = run.result()
+        finally:
+            watched.leave()
         if check:
             result.raise_for_failure()
         return result
 
     def run(self, code: str, inputs: Mapping[str, Any] | None = None, outputs: Sequence[str] = ()) -> Run:
         """Begin to run code; what is returned gives its messages while it runs, and then its result (`executeCode`)."""
-        given = [WorkspaceObject(name, value) for name, value in (inputs or {}).items()]
-        return Run(self._client.stream_code(self.id, ExecuteRequest(code, given, list(outputs))))
+        return Run(self._client.stream_code(self.id, _request(code, inputs, outputs)))
 
     def reattach(self, run_id: str, seen: int = 0) -> Run:
         """A run again, also from another program: its messages from behind the one whose `seq` is `seen`, those so far
@@ -310,6 +313,11 @@ class Session:
 
     def _repr_html_(self) -> str:
         return html_table(("Session", "Name", "Server"), [(self.id, self.name, self._client.base_url)])
+
+
+def _request(code: str, inputs: Mapping[str, Any] | None, outputs: Sequence[str]) -> ExecuteRequest:
+    given = [WorkspaceObject(name, value) for name, value in (inputs or {}).items()]
+    return ExecuteRequest(code, given, list(outputs))
 
 
 def _snapshot_id(snapshot: AnySnapshot) -> str:

@@ -8,6 +8,7 @@ import keyword
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jupyter_deployr.client.records import fitted
 from jupyter_deployr.protocol.errors import InvalidInputs
 from jupyter_deployr.protocol.limits import expectation
 from jupyter_deployr.protocol.models import ParameterDefinition, WebService
@@ -55,11 +56,14 @@ def signature(version: WebService) -> inspect.Signature:
 
 
 def bind(version: WebService, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Name → value of what a call gives; None is not given. Raises InvalidInputs, which tells all faults at once."""
+    """Name → value of what a call gives, fitted to the definition; what is missing is not given.
+
+    Raises InvalidInputs, which tells all faults at once.
+    """
     inputs = version.input_parameter_definitions
     known = {str(each.name): each for each in inputs}
     positional = _positional(inputs)
-    given = {**dict(zip(positional, args, strict=False)), **kwargs}
+    given = fitted(inputs, {**dict(zip(positional, args, strict=False)), **kwargs})
     given = {name: value for name, value in given.items() if value is not None}
     faults: dict[str, str] = {}
     for name in kwargs:

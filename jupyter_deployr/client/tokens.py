@@ -10,6 +10,8 @@ from jupyter_deployr.protocol.errors import DeployRError, Unauthorized
 from jupyter_deployr.protocol.models import AccessTokenResponse
 
 _MARGIN = 60.0
+_EXPIRED = "The sign-in has expired. Log in again."
+_REFUSED = "The server refuses the token: it is not valid there, or not any more. Get a new one, or log in."
 
 
 class TokenKeeper:
@@ -55,11 +57,12 @@ class TokenKeeper:
             if self._pair is None:
                 return None
             if self._pair.access_token == refused:
+                alone = not self._pair.refresh_token
                 try:
                     self._spend()
                 except Unauthorized:
                     self._take(None)
-                    raise Unauthorized("The sign-in has expired. Log in again.") from None
+                    raise Unauthorized(_REFUSED if alone else _EXPIRED) from None
             return self._pair.access_token if self._pair else None
 
     def __repr__(self) -> str:

@@ -14,12 +14,13 @@ import orjson
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ProtocolError
 
 from jupyter_deployr import __version__
 from jupyter_deployr.client import redirects
 from jupyter_deployr.client.network import Network
 from jupyter_deployr.client.retries import pause_before_retry
-from jupyter_deployr.protocol.errors import ServerUnreachable, UnexpectedResponse, from_response
+from jupyter_deployr.protocol.errors import BadRequest, ServerUnreachable, UnexpectedResponse, from_response
 
 _DEFAULT_HEADERS = {
     "Accept": "application/json",
@@ -264,7 +265,7 @@ class Transport:
             attempt += 1
         if isinstance(outcome, requests.Response):
             return outcome
-        unreachable = self._unreachable(outcome, seconds)
+        unreachable = self._unreachable(method, outcome, seconds)
         # The fault holds the request with its token, and would be dragged along by the error's frames.
         del outcome
         raise unreachable
@@ -290,20 +291,24 @@ class Transport:
                     file.seek(start)
         except requests.RequestException as fault:
             return fault
-        return response
+        except UnicodeError:
+            pass  # it holds the header, perhaps a token
+        else:
+            return response
+        raise BadRequest("A header of the request has characters that can't be sent.")
 
     def _document(self, response: requests.Response) -> Any:
         request_id = response.headers.get("X-Request-Id")
         if redirects.is_redirect(response):
-            raise UnexpectedResponse(
-                f"{self.base_url} redirects to {redirects.host_of(response) or 'nowhere'}, which is not followed: "
-                "token and data are meant for this server. Use the server's own address.",
-                request_id=request_id,
-            )
+            raise UnexpectedResponse(redirects.refusal(self.base_url, response), request_id=request_id)
         try:
             document = orjson.loads(response.content) if response.content else None
         except orjson.JSONDecodeError:
             document = _NOT_JSON
+        if response.status_code in _GATEWAY_STATUSES and not (
+            isinstance(document, dict) and "exceptionType" in document
+        ):
+            raise ServerUnreachable(self._gateway_answers(response), request_id=request_id)
         if not response.ok:
             raise from_response(response.status_code, document, request_id)
         if document is _NOT_JSON:
@@ -313,7 +318,12 @@ class Transport:
             )
         return document
 
-    def _unreachable(self, fault: requests.RequestException, seconds: float) -> ServerUnreachable:
+    def _gateway_answers(self, response: requests.Response) -> str:
+        said = f"A gateway answers in place of {self.base_url}, with status {response.status_code}: "
+        away = "the server behind it is away, or took too long."
+        return said + away + _maybe_done(response.request.method)
+
+    def _unreachable(self, method: str, fault: requests.RequestException, seconds: float) -> ServerUnreachable:
         if isinstance(fault, requests.ReadTimeout):
             return ServerUnreachable(
                 f"{self.base_url} gave no answer within {seconds:g} s. It may still be at work; "
@@ -334,6 +344,15 @@ class Transport:
                 f"The proxy on the way to {self.base_url} doesn't let through ({_reason(fault)}). "
                 "Check `proxies`, or HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
             )
+        if isinstance(fault, requests.exceptions.ChunkedEncodingError):
+            return ServerUnreachable(
+                f"The answer of {self.base_url} broke off ({_reason(fault)}).{_maybe_done(method)}"
+            )
+        if method != "GET" and any(isinstance(cause, ProtocolError) for cause in _causes(fault)):
+            return ServerUnreachable(
+                f"The connection to {self.base_url} broke off before an answer came ({_reason(fault)})."
+                f"{_maybe_done(method)}"
+            )
         if isinstance(fault, requests.ConnectionError):
             return ServerUnreachable(
                 f"No server answers at {self.base_url} ({_reason(fault)}). "
@@ -343,6 +362,13 @@ class Transport:
 
 
 _NOT_JSON = object()
+# A gateway says these when the server behind it is away; the server's own answers have an Error body.
+_GATEWAY_STATUSES = (502, 503, 504)
+
+
+def _maybe_done(method: str | None) -> str:
+    """What to add where it is not known whether a request was carried out."""
+    return "" if method == "GET" else " The request was sent and may have been carried out."
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:

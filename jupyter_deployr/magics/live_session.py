@@ -18,6 +18,7 @@ from jupyter_deployr.protocol.errors import DeployRError, Gone, NotFound, TimedO
 
 if TYPE_CHECKING:
     from jupyter_deployr.client import DeployRClient
+    from jupyter_deployr.client.executions import Event
     from jupyter_deployr.protocol.models import CreateSnapshotRequest, CreateSnapshotResponse, ExecuteResponse
 
 Result = TypeVar("Result")
@@ -57,31 +58,31 @@ class LiveSession:
         """Leave the session; the next cell starts another."""
         self._id = None
 
-    def run(self, code: str) -> ExecuteResponse:
-        """Execute `code`. Code that raises, or that the user interrupts, is an answer with `success` false.
+    def run(self, code: str, on_event: Callable[[Event], None]) -> ExecuteResponse:
+        """Execute `code`; `on_event` gets each Jupyter message as it comes. Connections that break are taken up again.
 
-        Raises Gone when the session was lost, TimedOut when an interrupted cell doesn't stop.
+        Code that raises, or that the user interrupts, is an answer with `success` false. Raises Gone when the session
+        was lost, TimedOut when an interrupted cell doesn't stop, ExecutionOutOfReach when the server stays away.
         """
+        from jupyter_deployr.client.watching import WatchedExecution
         from jupyter_deployr.protocol.models import ExecuteRequest
 
         client = self._connection.client
         session_id = self._id or self._start(client)
+        request = ExecuteRequest(code)
+        watched = WatchedExecution(lambda: client.stream_code(session_id, request))
         with self._noticing_loss():
-            # In a thread, so that the stop button can send the interrupt while the answer is still awaited.
-            pending = _in_background(lambda: client.execute_code(session_id, ExecuteRequest(code)))
             try:
-                return pending.result()
+                return watched.answer(on_event, client.timeouts.execution)
             except KeyboardInterrupt:
-                client.cancel_session(session_id)
-            try:
-                response = pending.result(_INTERRUPT_LIMIT)
-            except TimeoutError:
-                raise TimedOut("The remote cell was told to stop and still runs.") from None
+                response = watched.stop(lambda: client.cancel_session(session_id), on_event)
+            finally:
+                watched.leave()
         return replace(response, success=False, error_message=_INTERRUPTED, traceback=[_INTERRUPTED])
 
-    def run_cell(self, code: str) -> ExecuteResponse:
+    def run_cell(self, code: str, on_event: Callable[[Event], None]) -> ExecuteResponse:
         """As `run`; code that succeeds is what `%publish` publishes."""
-        response = self.run(code)
+        response = self.run(code, on_event)
         if response.success:
             self._last_code = code
         return response

@@ -172,14 +172,18 @@ def test_ctrl_c_leaves_it_running_and_says_how_to_get_back(
 # ------------------------------------------------------------------------------------- what a server says only rarely
 
 
+LATER = b'{"message": "Later.", "code": 503, "exceptionType": "Unavailable"}'
+
+
 def answers(stub: StubServer, *statuses: dict[str, Any] | None) -> None:
-    """The statuses, one after the other; None is a server that is away."""
+    """The statuses, one after the other; None is a server that is away, or a gateway before it."""
     left = list(statuses)
 
     def respond(request: Request) -> tuple[int, dict[str, str], bytes]:
         status = left.pop(0) if len(left) > 1 else left[0]
         if status is None:
-            return 503, {"Retry-After": "0"}, b'{"message": "Later.", "code": 503, "exceptionType": "Unavailable"}'
+            away = len(stub.requests) % 2
+            return (503, {"Retry-After": "0"}, LATER) if away else (502, {"Retry-After": "0"}, b"<html>Bad gateway")
         partial = "showPartialResults=true" in request.path or status["state"] == "Complete"
         return 200, {}, json.dumps({**status, "batchExecutionResults": status["results"] if partial else []}).encode()
 
@@ -237,18 +241,25 @@ from jupyter_deployr.client import connect
 batch = connect().service({name!r}, "V1").batch([{{"x": 1}}, {{"x": 2}}])
 print("state", batch.wait().state)
 """
+ITERATING = """
+from jupyter_deployr.client import connect
+batch = connect().service({name!r}, "V1").batch([{{"x": 1}}, {{"x": 2}}]{wanted})
+values = [result.value for result in batch]
+again = [result.value for result in batch]
+print("values", values, again == values)
+"""
 
 
 def variables(server: ServerProcess, home: Path) -> dict[str, str]:
     return environment(home, DEPLOYR_SERVER=server.url, DEPLOYR_PASSWORD=server.password)
 
 
-def test_a_terminal_shows_a_bar(service: Service, server: ServerProcess, tmp_path: Path) -> None:
+def on_terminal(code: str, server: ServerProcess, home: Path) -> str:
+    """What a program shows on a terminal."""
     mine, its = pty.openpty()
     termios.tcsetwinsize(its, (24, 100))
-    code = SCRIPT.format(name=service.name)
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=its, stderr=its, env=variables(server, tmp_path), cwd=tmp_path
+        [sys.executable, "-c", code], stdout=its, stderr=its, env=variables(server, home), cwd=home
     ) as process:
         os.close(its)
         shown = b""
@@ -259,10 +270,24 @@ def test_a_terminal_shows_a_bar(service: Service, server: ServerProcess, tmp_pat
             pass  # what a terminal says when nobody has it open any more
     os.close(mine)
     assert process.returncode == 0, shown
-    text = shown.decode()
+    return shown.decode()
+
+
+def test_a_terminal_shows_a_bar(service: Service, server: ServerProcess, tmp_path: Path) -> None:
+    text = on_terminal(SCRIPT.format(name=service.name), server, tmp_path)
     assert "state Complete" in text
     assert f"{service.name} V1: 100%" in text
     assert "2/2" in text
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_one_who_iterates_sees_it_too(service: Service, server: ServerProcess, tmp_path: Path, wanted: bool) -> None:
+    code = ITERATING.format(name=service.name, wanted="" if wanted else ", progress=False")
+    text = on_terminal(code, server, tmp_path)
+    assert "values [2.0, 1.0] True" in text
+    bars = [line for line in text.split("\r\n") if f"{service.name} V1: 100%" in line]
+    assert len(bars) == wanted
+    assert ("2/2" in text) is wanted
 
 
 def test_a_log_shows_none(service: Service, server: ServerProcess, tmp_path: Path) -> None:

@@ -104,12 +104,17 @@ def test_http_on_a_tls_port_is_told(tls: str) -> None:
         DeployRClient(tls.replace("https", "http")).status()
 
 
-@pytest.mark.parametrize("form", ["both in one file", "two files"])
+@pytest.mark.parametrize("form", ["both in one file", "two files", "a list of two"])
 def test_a_client_certificate_is_shown(
     asking: str, authority: Authority, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     mine = authority.certificate("client")
-    shown = mine.both if form == "both in one file" else (mine.certificate, str(mine.key))
+    forms: dict[str, Any] = {
+        "both in one file": mine.both,
+        "two files": (mine.certificate, str(mine.key)),
+        "a list of two": [mine.certificate, mine.key],
+    }
+    shown = forms[form]
     with signed_in(asking, monkeypatch, ca=authority.file, client_certificate=shown) as client:
         assert client.status().status_code
 
@@ -134,6 +139,9 @@ def test_the_wrong_client_certificate_is_told(
         (Network(ca="/nowhere.pem"), "The file of certificate authorities is not there: /nowhere.pem"),
         (Network(client_certificate="/nowhere.pem"), "The client certificate is not there"),
         (Network(client_certificate=("/etc/hostname", "/nowhere.pem")), "The client certificate's key is not there"),
+        (Network(client_certificate=["/etc/hostname", "/nowhere.pem"]), "The client certificate's key is not there"),
+        (Network(client_certificate=["/nowhere.pem"]), "The client certificate is one file, or two"),
+        (Network(client_certificate=5), "The client certificate is one file, or two"),  # type: ignore[arg-type]
     ],
 )
 def test_files_that_are_not_there_are_named(network: Network, said: str) -> None:
@@ -197,6 +205,30 @@ def test_this_machine_is_reached_without_the_proxy_of_the_environment(
     assert len(proxy.asked) == 2
 
 
+@pytest.mark.parametrize("proxies", [{"https": "http://127.0.0.1:1"}, {}, {"http": ""}])
+def test_nor_does_it_come_in_where_the_mapping_is_silent(
+    stub: StubServer, monkeypatch: pytest.MonkeyPatch, proxies: dict[str, str]
+) -> None:
+    stub.always(200, {"statusCode": "pass"})
+    with ForwardProxy() as proxy:
+        for variable in ("http_proxy", "all_proxy"):
+            monkeypatch.setenv(variable, proxy.url)
+        for url in (stub.url, stub.url.replace("127.0.0.1", "localhost")):
+            with connect(url, token="secret", proxies=proxies) as client:
+                client.status()
+    assert proxy.asked == []
+    assert len(stub.requests) == 2
+
+
+@pytest.mark.parametrize("scheme", ["http", "all"])
+def test_for_this_machine_a_mapping_that_names_it_counts(server: ServerProcess, scheme: str) -> None:
+    with ForwardProxy() as proxy:
+        DeployRClient(server.url, network=Network(proxies={scheme: proxy.url})).login(
+            models.LoginRequest("admin", server.password)
+        )
+    assert [asked[:2] for asked in proxy.asked] == [("POST", f"{server.url}/login")]
+
+
 def test_no_proxy_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "deployr.invalid")
     with ForwardProxy() as proxy:
@@ -236,6 +268,6 @@ def test_a_token_of_somebody_elses_making_is_used(server: ServerProcess, client:
 
 def test_a_token_that_is_refused_says_so(stub: StubServer) -> None:
     stub.always(401, {"message": "The token has expired.", "code": 401, "exceptionType": "Unauthorized"})
-    with connect(stub.url, token="old") as client, pytest.raises(Unauthorized, match="Log in again"):
+    with connect(stub.url, token="old") as client, pytest.raises(Unauthorized, match=r"^The server refuses the token"):
         client.list_sessions()
     assert [request.headers["Authorization"] for request in stub.requests] == ["Bearer old"]

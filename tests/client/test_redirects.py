@@ -46,15 +46,32 @@ def test_within_the_server_a_body_goes_on_where_the_method_stays(stub: StubServe
 @pytest.mark.parametrize("status", [301, 302, 303])
 def test_a_post_does_not_become_a_get(stub: StubServer, status: int) -> None:
     redirecting(stub, status, "/moved")
-    with DeployRClient(stub.url) as client, pytest.raises(UnexpectedResponse, match="not followed"):
+    with (
+        DeployRClient(stub.url) as client,
+        pytest.raises(UnexpectedResponse, match=f"a POST with the redirect {status} .* not followed: .* become a GET"),
+    ):
         client.consume("Iris", "V1.0", {"x": 1})
     assert [request.path for request in stub.requests] == ["/api/Iris/V1.0"]
 
 
 def test_a_circle_ends(stub: StubServer) -> None:
     redirecting(stub, 302, "/status")
-    with DeployRClient(stub.url) as client, pytest.raises(UnexpectedResponse, match="not followed"):
+    with (
+        DeployRClient(stub.url) as client,
+        pytest.raises(UnexpectedResponse, match=r"within itself more than 5 times in a row, which is not followed any"),
+    ):
         client.status()
+    assert len(stub.requests) == 6
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_so_does_one_of_posts(stub: StubServer, status: int) -> None:
+    redirecting(stub, status, "/api/Iris/V1.0")
+    with (
+        DeployRClient(stub.url) as client,
+        pytest.raises(UnexpectedResponse, match="redirects a POST within itself, which is not followed: too often"),
+    ):
+        client.consume("Iris", "V1.0", {"x": 1})
     assert len(stub.requests) == 6
 
 

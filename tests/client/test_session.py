@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,13 +19,17 @@ from jupyter_deployr.client import (
     BadRequest,
     DeployRClient,
     ExecutionFailed,
+    ExecutionOutOfReach,
     Gone,
     NotFound,
     ServerUnreachable,
     Session,
+    TimedOut,
+    Timeouts,
     models,
 )
-from tests.client.conftest import StubServer
+from jupyter_deployr.client.executions import FollowedExecution
+from tests.client.conftest import Request, StubServer
 from tests.client.middlemen import Forwarder
 from tests.client.rendezvous import Rendezvous
 from tests.server_process import ServerProcess
@@ -181,6 +186,57 @@ def test_ctrl_c_interrupts_the_remote_code(
     assert session.execute("kept").console_output == "2\n"
 
 
+@pytest.mark.parametrize("moment", ["before the answer's head", "before the code runs", "while a message is shown"])
+def test_a_ctrl_c_that_comes_early_stops_the_code_too(
+    session: Session, monkeypatch: pytest.MonkeyPatch, press_ctrl_c: Callable[[], None], moment: str
+) -> None:
+    open_answer = FollowedExecution._open
+    heard: list[str] = []
+
+    def slowly(execution: FollowedExecution, *args: Any, **named: Any) -> None:
+        open_answer(execution, *args, **named)
+        if moment == "before the answer's head":
+            press_ctrl_c()
+
+    def on_event(event: dict[str, Any]) -> None:
+        first = not heard
+        heard.append(event["msg_type"])
+        if first and moment == "before the code runs":
+            press_ctrl_c()
+        if event["msg_type"] == "stream" and moment == "while a message is shown":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(FollowedExecution, "_open", slowly)
+    with pytest.raises(KeyboardInterrupt):
+        session.execute("print('runs', flush=True)\nwhile True: pass", on_event=on_event)
+    monkeypatch.undo()
+    assert "error" in heard  # its end was waited for
+    assert session.execute("6 * 7").console_output == "42\n"
+
+
+def test_after_an_interrupt_a_run_can_be_gone_on_with(
+    session: Session, rendezvous: Rendezvous, press_ctrl_c: Callable[[], None], tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    waiting = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.02)"
+    run = session.run(f"print('one', flush=True)\n{rendezvous.code}\n{waiting}\nprint('two')")
+
+    def press() -> None:
+        rendezvous.wait()
+        press_ctrl_c()
+
+    finger = threading.Thread(target=press)
+    finger.start()
+    seen: list[dict[str, Any]] = []
+    with pytest.raises(KeyboardInterrupt):
+        seen.extend(run)
+    finger.join()
+    gate.touch()
+    rest = list(run)
+    assert [event["seq"] for event in seen + rest] == list(range(1, rest[-1]["seq"] + 1))
+    assert run.result().console_output == "one\ntwo\n"
+
+
 def test_completion_and_help(session: Session) -> None:
     session.execute("def some_function():\n    'What it does.'")
     assert session.complete("some_f") == ["some_function"]
@@ -237,19 +293,87 @@ def test_code_that_is_executed_is_not_executed_twice(cutting: tuple[Forwarder, S
 def test_a_network_that_stays_away_is_told_and_the_run_found_later(
     cutting: tuple[Forwarder, Session], session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyter_deployr.client.executions._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("jupyter_deployr.client.executions._SERVER_AWAY_SECONDS", 0.5)
     monkeypatch.setattr("jupyter_deployr.client.retries._PAUSES", (0.01, 0.01))
     network, cut = cutting
     network.cut_at = [b"line 1"]
     run = cut.run(COUNTING)
     next(event for event in run if event["msg_type"] == "stream")
     network.__exit__(None, None, None)
-    with pytest.raises(ServerUnreachable):
+    with pytest.raises(ExecutionOutOfReach, match=rf"client\.attach\('{session.id}'\)\.reattach\(") as raised:
         list(run)
-    rest = session.reattach(run.id, run.seen)
+    assert (raised.value.execution_id, raised.value.seen) == (run.id, run.seen)
+    assert isinstance(raised.value, ServerUnreachable)
+    rest = session.reattach(raised.value.execution_id, raised.value.seen)
     texts = "".join(event["content"]["text"] for event in rest if event["msg_type"] == "stream")
     assert texts.endswith("line 5\n")
     assert rest.result().success
+
+
+@pytest.mark.parametrize("away", ["nobody answers", "a gateway answers"])
+def test_a_server_that_is_away_is_waited_for(
+    server: ServerProcess, session: Session, stub: StubServer, monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    monkeypatch.setattr("jupyter_deployr.client.executions._LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("jupyter_deployr.client.retries._PAUSES", (0.01, 0.01))
+    left = 12  # more than were tried once
+    reopen = FollowedExecution._reopen
+
+    def respond(request: Request) -> tuple[int, dict[str, str], bytes]:
+        nonlocal left
+        left -= 1
+        return 502, {}, b"<html>Bad gateway</html>"
+
+    stub.respond = respond
+
+    def through_the_outage(execution: FollowedExecution) -> None:
+        nonlocal left
+        if left <= 0:
+            reopen(execution)
+        elif away == "a gateway answers":
+            DeployRClient(stub.url).status()
+        else:
+            left -= 1
+            DeployRClient("http://127.0.0.1:1").status()
+
+    monkeypatch.setattr(FollowedExecution, "_reopen", through_the_outage)
+    with Forwarder(urlsplit(server.url).port or 0) as network:
+        client = DeployRClient(f"http://127.0.0.1:{network.port}")
+        client.login(models.LoginRequest("admin", server.password))
+        network.cut_at = [b"line 1"]
+        heard: list[int] = []
+        result = client.attach(session.id).execute(COUNTING, on_event=lambda event: heard.append(event["seq"]))
+    assert left <= 0
+    assert result.console_output.endswith("line 5\n'the end'\n")
+    assert heard == list(range(1, len(heard) + 1))
+
+
+def test_code_that_says_nothing_outlives_any_number_of_cuts(stub: StubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind a gateway that ends silent connections: each of them was held, so that nobody is away."""
+    monkeypatch.setattr("jupyter_deployr.client.executions._HELD_SECONDS", 0)
+    monkeypatch.setattr("jupyter_deployr.client.executions._SERVER_AWAY_SECONDS", 0.01)
+    head = {"Content-Type": "application/x-ndjson", "X-Execution-Id": "e"}
+
+    def respond(request: Request) -> tuple[int, dict[str, str], bytes]:
+        return 200, head, b"" if len(stub.requests) < 20 else b'{"success": true}\n'
+
+    stub.respond = respond
+    assert Session(DeployRClient(stub.url), "id").execute("1").success
+    assert len(stub.requests) == 20
+
+
+def test_one_who_waits_longest_is_told_how_to_get_back(client: DeployRClient, session: Session) -> None:
+    impatient = DeployRClient(client.base_url, timeouts=Timeouts(execution=0.3))
+    impatient.use_token(str(client._tokens.access_token()))
+    with pytest.raises(
+        TimedOut, match=r"After 0\.3 s the remote code still runs, and goes on: \.reattach\('"
+    ) as raised:
+        impatient.attach(session.id).execute("import time\nwhile 'go' not in globals(): time.sleep(0.02)")
+    found = re.search(r"reattach\('(.*)', (\d+)\)", str(raised.value))
+    assert found
+    run = session.reattach(found[1], int(found[2]))
+    session.cancel()
+    assert "KeyboardInterrupt" in run.result().error_message
 
 
 # --------------------------------------------------------------------------------------- variables, files, snapshots

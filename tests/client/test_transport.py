@@ -14,8 +14,12 @@ from jupyter_deployr.client import (
     InvalidInputs,
     ServerFault,
     ServerUnreachable,
+    TimedOut,
     Timeouts,
+    Unauthorized,
     UnexpectedResponse,
+    WorkerLost,
+    connect,
     models,
 )
 
@@ -30,7 +34,11 @@ def error(kind: str, message: str, code: int, fields: str = "") -> dict[str, Any
         (409, error("Conflict", "Iris V1.0 exists.", 409), Conflict, "Iris V1.0 exists."),
         (400, error("InvalidInputs", "x is missing.", 400, "x, y"), InvalidInputs, "x is missing."),
         (402, error("", "No.", 402), ServerFault, "No."),
-        (502, b"<html>Bad gateway</html>", UnexpectedResponse, "status 502"),
+        (502, b"<html>Bad gateway</html>", ServerUnreachable, "A gateway answers in place of .* with status 502: "),
+        (503, b"", ServerUnreachable, "A gateway answers in place of .* with status 503: "),
+        (504, {"message": "The upstream server is timing out"}, ServerUnreachable, "A gateway answers .* status 504: "),
+        (502, error("WorkerLost", "The worker ended.", 502), WorkerLost, "The worker ended"),
+        (504, error("TimedOut", "Too slow.", 504), TimedOut, "Too slow"),
         (500, b"", UnexpectedResponse, "status 500"),
         (500, ["a list"], UnexpectedResponse, "status 500"),
         (302, b"", UnexpectedResponse, "redirects to 127.0.0.1:9, which is not followed"),
@@ -49,7 +57,8 @@ def test_each_unwelcome_answer_is_an_error_of_its_kind(
     assert type(raised.value) is kind
     if status != 200 or body == b"<html>Welcome</html>":
         assert raised.value.request_id == "r-1"  # type: ignore[attr-defined]
-    assert len(stub.requests) == (3 if status == 502 else 1)
+    assert len(stub.requests) == (3 if status in (502, 503) else 1)
+    assert status not in (502, 503, 504) or "DeployR server?" not in str(raised.value)
 
 
 def test_fields_at_fault_are_told(stub: Any) -> None:
@@ -76,6 +85,54 @@ def test_a_silent_server_ends_in_a_time_out() -> None:
         client = DeployRClient(url, timeouts=Timeouts(answer=0.2))
         with client, pytest.raises(ServerUnreachable, match=r"gave no answer within 0\.2 s"):
             client.status()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{", "The answer of http://.* broke off"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "The answer of http://.* broke off"),
+        (b"", "The connection to http://.* broke off before an answer came"),
+    ],
+    ids=["within a chunk", "within its length", "before it began"],
+)
+def test_what_was_sent_and_not_answered_may_have_been_done(answer: bytes, said: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with (
+            DeployRClient(f"http://127.0.0.1:{listener.getsockname()[1]}") as client,
+            pytest.raises(ServerUnreachable, match=f"{said}.*The request was sent and may have been carried out"),
+        ):
+            client.login(models.LoginRequest("admin", "secret"))
+        thread.join()
+
+
+@pytest.mark.parametrize("token", ["é日", "日", "two\nlines", b"bytes"])
+def test_what_can_be_no_token_is_told_without_repeating_it(stub: Any, token: Any) -> None:
+    with pytest.raises(Unauthorized, match="An access token is text of ASCII characters") as raised:
+        connect(stub.url, token=token)
+    assert str(token) not in str(raised.value)
+    with DeployRClient(stub.url) as client, pytest.raises(BadRequest, match="A header of the request") as refused:
+        client.status({"Authorization": "Bearer 日"})
+    assert refused.value.__context__ is None
+    assert stub.requests == []
+
+
+@pytest.mark.parametrize("name", [5, None, 1.5, b"Iris"])
+def test_names_that_are_no_text_are_refused(stub: Any, name: Any) -> None:
+    with DeployRClient(stub.url) as client:
+        for attempt in (lambda: client.service(name), lambda: client.consume("Iris", name, {})):
+            with pytest.raises(BadRequest, match="it is no text"):
+                attempt()
+    assert stub.requests == []
 
 
 def test_executions_have_a_time_out_of_their_own() -> None:

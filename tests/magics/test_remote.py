@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import io
 import re
 import signal
+import textwrap
 import threading
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_deployr.client import DeployRClient
 from jupyter_deployr.magics.failures import CellFailed, RemoteCellFailed
+from tests.client.middlemen import Forwarder
 
 
 def plain(text: str) -> str:
@@ -104,6 +109,107 @@ def test_the_stop_button_interrupts_the_remote_cell(ip: InteractiveShell, capsys
     assert capsys.readouterr().out == f"so far\n{result.error_in_exec}\n"
     ip.run_line_magic("remote", "kept")
     assert capsys.readouterr().out == "7\n"
+
+
+COUNTING = "import time\nfor n in range(6):\n    print('line', n, flush=True)\n    time.sleep(0.05)\n'the end'"
+COUNTED = "".join(f"line {n}\n" for n in range(6)) + "'the end'\n"
+
+
+@pytest.mark.parametrize(
+    "cuts", [[b"line 2"], [b"line 0", b"line 3", b"the end"], [b"\r\n\r\n"]], ids=["once", "often", "after the head"]
+)
+def test_a_cell_outlives_the_connections_that_a_proxy_cuts(
+    ip: InteractiveShell, server: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch, cuts: list[bytes]
+) -> None:
+    with Forwarder(urlsplit(server.url).port or 0) as network:
+        monkeypatch.setenv("DEPLOYR_SERVER", f"http://127.0.0.1:{network.port}")
+        ip.run_cell_magic("remote", "", "count = 0")
+        network.cut_at = list(cuts)
+        assert ip.run_cell(f"%%remote\ncount += 1\n{COUNTING}").success
+        assert network.cut_at == []
+        assert capsys.readouterr().out == COUNTED
+        ip.run_line_magic("remote", "count")
+        assert capsys.readouterr().out == "1\n"
+
+
+def test_output_is_shown_as_it_comes(ip: InteractiveShell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+
+    class Screen(io.StringIO):
+        def write(self, text: str) -> int:
+            if "before" in text:
+                gate.touch()  # the code waits for that
+            return super().write(text)
+
+    screen = Screen()
+    monkeypatch.setattr("sys.stdout", screen)
+    waiting = f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.02)"
+    ip.run_cell_magic("remote", "", f"import pathlib, time\nprint('before')\n{waiting}\nprint('after', end='')")
+    assert screen.getvalue() == "before\nafter\n"
+
+
+def test_streams_displays_and_results_come_in_order_and_in_their_place(
+    ip: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+
+    class Screen(io.StringIO):
+        def write(self, text: str) -> int:
+            shown.append((self, text))
+            return len(text)
+
+    out, error = Screen(), Screen()
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", error)
+    monkeypatch.setattr(
+        ip.display_pub, "publish", lambda data, metadata, **rest: shown.append((data, metadata, rest["update"]))
+    )
+    monkeypatch.setattr(ip.display_pub, "clear_output", lambda wait: shown.append(("cleared", wait)))
+    code = """
+    import sys
+    from IPython.display import HTML, clear_output, display
+    print('to out'); sys.stdout.flush()
+    print('to error', file=sys.stderr, end=''); sys.stderr.flush()
+    handle = display(HTML('<b>one</b>'), display_id='d', metadata={'text/html': {'a': 1}})
+    handle.update(HTML('<b>two</b>'))
+    clear_output(wait=True)
+    'a result'
+    """
+    ip.run_cell_magic("remote", "", textwrap.dedent(code))
+    plain_text = "<IPython.core.display.HTML object>"
+    assert shown == [
+        (out, "to out\n"),
+        (error, "to error"),
+        (error, "\n"),
+        ({"text/plain": plain_text, "text/html": "<b>one</b>"}, {"text/html": {"a": 1}}, False),
+        ({"text/plain": plain_text, "text/html": "<b>two</b>"}, {}, True),
+        ("cleared", True),
+        (out, "'a result'\n"),
+    ]
+
+
+def test_a_server_that_stays_away_says_how_to_get_back(
+    ip: InteractiveShell, server: Any, client: DeployRClient, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_deployr.client.executions._SERVER_AWAY_SECONDS", 0.3)
+    monkeypatch.setattr("jupyter_deployr.client.retries._PAUSES", (0.01, 0.01))
+
+    class Screen(io.StringIO):
+        def write(self, text: str) -> int:
+            if "line 1" in text:
+                network.__exit__(None, None, None)
+            return super().write(text)
+
+    with Forwarder(urlsplit(server.url).port or 0) as network:
+        monkeypatch.setenv("DEPLOYR_SERVER", f"http://127.0.0.1:{network.port}")
+        ip.run_cell_magic("remote", "", "1")
+        with monkeypatch.context() as screens:
+            screens.setattr("sys.stdout", Screen())
+            with pytest.raises(CellFailed, match=r"^ExecutionOutOfReach: No server answers") as raised:
+                ip.run_cell_magic("remote", "", COUNTING)
+    found = re.search(r"client\.attach\('.*'\)\.reattach\('.*', \d+\)", str(raised.value))
+    assert found
+    assert eval(found[0]).result().console_output == COUNTED
 
 
 def test_a_lost_session_is_told_once_and_replaced(
