@@ -6,26 +6,20 @@ import base64
 import reprlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from jupyter_deployr.protocol.errors import ExecutionFailed
 from jupyter_deployr.protocol.models import ExecuteResponse, ParameterDefinition, WebServiceResult
 from jupyter_deployr.protocol.values import READERS, Mismatch
 
+Answer = TypeVar("Answer", WebServiceResult, ExecuteResponse)
 
-class CallResult:
-    """The answer to one call, or to one record of a batch; `index` is the record's position, counted from 0."""
 
-    def __init__(
-        self,
-        outputs: Sequence[ParameterDefinition],
-        answer: WebServiceResult,
-        index: int | None = None,
-    ) -> None:
-        """`outputs` are the version's definitions."""
-        self._types = {str(each.name): each.type or "" for each in outputs}
-        self.answer = answer
-        self.index = index
+class _Result(Generic[Answer]):
+    """What code answered, in a service as in a session; `answer` is as it came."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer: Answer = answer
 
     @property
     def success(self) -> bool:
@@ -34,13 +28,30 @@ class CallResult:
 
     @property
     def error_message(self) -> str:
-        """What went wrong; empty for a success."""
+        """Such as `NameError: name 'x' is not defined`; empty for a success."""
         return self.answer.error_message or ""
 
     @property
     def console_output(self) -> str:
-        """What the code has printed."""
+        """What was printed, in a session also the text of the last expression."""
         return self.answer.console_output or ""
+
+    @property
+    def changed_files(self) -> list[str]:
+        """The files of the working directory that were made or changed."""
+        return self.answer.changed_files or []
+
+
+class CallResult(_Result[WebServiceResult]):
+    """The answer to one call, or to one record of a batch; `index` is the record's position, counted from 0."""
+
+    def __init__(
+        self, outputs: Sequence[ParameterDefinition], answer: WebServiceResult, index: int | None = None
+    ) -> None:
+        """`outputs` are the version's definitions."""
+        super().__init__(answer)
+        self._types = {str(each.name): each.type or "" for each in outputs}
+        self.index = index
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
@@ -75,36 +86,13 @@ class CallResult:
         return f"<CallResult{where}: {_shown(self.outputs)}>"
 
 
-class ExecutionResult:
+class ExecutionResult(_Result[ExecuteResponse]):
     """What code in a session answered."""
-
-    def __init__(self, answer: ExecuteResponse) -> None:
-        self.answer = answer
-
-    @property
-    def success(self) -> bool:
-        """Whether the code ran without an error."""
-        return bool(self.answer.success)
-
-    @property
-    def error_message(self) -> str:
-        """Such as `NameError: name 'x' is not defined`; empty for a success."""
-        return self.answer.error_message or ""
 
     @property
     def traceback(self) -> list[str]:
         """The formatted lines of the error."""
         return self.answer.traceback or []
-
-    @property
-    def console_output(self) -> str:
-        """What was printed, and the text of the last expression."""
-        return self.answer.console_output or ""
-
-    @property
-    def changed_files(self) -> list[str]:
-        """The files of the working directory that were made or changed."""
-        return self.answer.changed_files or []
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
