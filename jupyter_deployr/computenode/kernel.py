@@ -44,6 +44,8 @@ BROKEN = 70
 
 # The class that ipykernel names when no error left the code.
 _NO_ERROR = type(None).__name__
+# As it is before a cell has put anything of its own in its place.
+_loads = json.loads
 _STREAM_FLUSH_SECONDS = 0.02
 _PROGRESS_SECONDS = 0.2
 # The history of cells, which IPython binds anew with each one and doesn't hide.
@@ -95,7 +97,7 @@ class SessionKernel(IPythonKernel):
     def init_metadata(self, parent: Mapping[str, Any]) -> dict[str, Any]:
         extras = parent["metadata"].get(EXTRAS)
         if extras is not None:
-            self._workspace.update(json.loads(extras["inputs"]))
+            self._workspace.update(_loads(extras["inputs"]))
         return {**super().init_metadata(parent), "files": file_states(self._directory)}
 
     def finish_metadata(

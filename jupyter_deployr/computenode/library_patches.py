@@ -45,7 +45,7 @@ def patches(workspace: Workspace) -> Iterator[tuple[Any, str, Any]]:
         inside = [value for name, value in vars(module).items() if _is_library(value, workspace) and name[:1] != "_"]
         modules.update((id(value), value) for value in inside if value.__name__ == f"{module.__name__}.{_last(value)}")
     values = [*workspace.values(), *(value for module in modules.values() for value in vars(module).values())]
-    classes = {id(value): value for value in values if isinstance(value, type) and value.__module__ != "__main__"}
+    classes = {id(value): value for value in values if _is_class(value) and not _is_of_cells(value)}
     for owner in (*modules.values(), *classes.values()):
         before = _before(owner)
         for name, value in vars(owner).copy().items():
@@ -75,17 +75,27 @@ def _of_workspace(value: Any, workspace: Workspace) -> bool:
     """Whether it is a function or class of the workspace, or made of one."""
     if type(value) is types.FunctionType:
         return value.__globals__ is workspace
-    if isinstance(value, type):
-        return value.__module__ == "__main__"
-    return type(value).__module__ == "__main__" or any(_of_workspace(part, workspace) for part in _parts(value))
+    if _is_class(value):
+        return _is_of_cells(value)
+    return _is_of_cells(type(value)) or any(_of_workspace(part, workspace) for part in _parts(value))
+
+
+# An object is asked nothing: it may pretend to be of another class, or raise.
+def _is_class(value: Any) -> bool:
+    return issubclass(type(value), type)
+
+
+def _is_of_cells(kind: type) -> bool:
+    return type.__dict__["__module__"].__get__(kind) == "__main__"  # type: ignore[no-any-return]
 
 
 def _parts(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, property):
+    kind = type(value)
+    if issubclass(kind, property):
         return value.fget, value.fset, value.fdel
-    if isinstance(value, (classmethod, staticmethod, types.MethodType)):
+    if issubclass(kind, (classmethod, staticmethod, types.MethodType)):
         return (value.__func__,)
-    if isinstance(value, (functools.partial, functools.partialmethod, functools.cached_property)):
+    if issubclass(kind, (functools.partial, functools.partialmethod, functools.cached_property)):
         return (value.func,)
     return (value.__wrapped__,) if type(value) is _Cached else ()
 

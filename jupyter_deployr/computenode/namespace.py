@@ -16,8 +16,8 @@ from typing import Any
 
 from jupyter_deployr.computenode.class_attributes import ClassAttributes
 from jupyter_deployr.computenode.function_parts import FunctionParts
+from jupyter_deployr.computenode.local_imports import LocalImports
 from jupyter_deployr.computenode.reach import CONTAINERS, MAPPINGS, Cached, is_large, stock_of, walk
-from jupyter_deployr.computenode.submodules import ImportedSubmodules
 from jupyter_deployr.computenode.used_names import Used
 
 _is = operator.is_
@@ -37,7 +37,7 @@ class CallNamespace:
         self._empty: list[Any] = []
         self._lists: _Saved = []
         self._dicts: _Saved = []
-        self._submodules = ImportedSubmodules()
+        self._imports = LocalImports()
         self._deques: _Saved = []
         self._mappings: _Saved = []
         self._factories: _Saved = []
@@ -62,7 +62,7 @@ class CallNamespace:
             elif kind is Cached:
                 self._remember_cache(value)
             elif kind is types.ModuleType:
-                self._remember_dict(vars(value))
+                self._dicts.append((vars(value), dict(vars(value))))
             elif issubclass(kind, type):
                 self._classes.add(value)
             elif is_large(value):
@@ -74,19 +74,13 @@ class CallNamespace:
             elif kind is collections.deque:
                 self._deques.append((value, list(value)))
             elif kind is dict:
-                self._remember_dict(value)
+                self._dicts.append((value, dict(value)))
             elif kind in MAPPINGS:
                 self._mappings.append((value, dict(value)))
             elif kind is set:
                 self._sets.append((value, value.copy()))
             if kind is collections.defaultdict:
                 self._factories.append((value, value.default_factory))
-
-    def _remember_dict(self, value: dict[str, Any]) -> None:
-        copy = dict(value)
-        self._dicts.append((value, copy))
-        if "__path__" in value and isinstance(value.get("__name__"), str):
-            self._submodules.add(value["__name__"], copy)
 
     def _remember_cache(self, cached: Any) -> None:
         # Emptied and filled again it may count as much as before.
@@ -117,7 +111,7 @@ class CallNamespace:
         # Filling a list or a dict anew is a copy of memory; looking whether that is needed takes longer.
         for container, copy in self._lists:
             container[:] = copy
-        self._submodules.bind()
+        self._imports.forget()
         for container, copy in self._dicts:
             container.clear()
             container.update(copy)

@@ -98,15 +98,16 @@ def is_opaque(value: Any) -> bool:
     )
 
 
-def made_here(module: dict[str, Any]) -> bool:
-    """Whether these are the globals of cells, of a module made by hand, or of one in the working directory."""
+def made_here(module: dict[str, Any], directory: str | None = None) -> bool:
+    """Whether these are the globals of cells, of a module made by hand, or of one in the working directory, which is
+    `directory` or, without one, the current one."""
     if module.get("__name__") == "__main__" or module.get("__spec__") is None:
         return True
     place, folders = module.get("__file__"), module.get("__path__")
     if place is None and isinstance(folders, Iterable):
         # A package without a file of its own.
         place = next(iter(folders), None)
-    return isinstance(place, str) and place.startswith(f"{_working_directory()}{os.sep}")
+    return isinstance(place, str) and place.startswith(f"{directory or working_directory()}{os.sep}")
 
 
 def is_own(kind: type) -> bool:
@@ -115,9 +116,10 @@ def is_own(kind: type) -> bool:
     return isinstance(module, types.ModuleType) and made_here(vars(module))
 
 
-def _working_directory() -> str:
+def working_directory() -> str:
+    """The current directory, as modules' files are named; one in which nothing lies when it is gone."""
     try:
-        return os.getcwd()  # noqa: PTH109 - as modules' files are named
+        return os.getcwd()  # noqa: PTH109 - a text is wanted
     except FileNotFoundError:
         return os.devnull
 

@@ -29,6 +29,9 @@ _DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 Progress = Callable[[str, int], None]
 
+# As it is before a cell has put anything of its own in its place.
+_dumps = json.dumps
+
 
 def unheard(name: str, written: int) -> None:
     """Progress that nobody waits for."""
@@ -216,7 +219,7 @@ class _Writer:
             "random": random_states(),
         }
         start = self._file.tell()
-        text = json.dumps(index).encode()
+        text = _dumps(index).encode()
         self._file.write(text)
         self._file.write(FOOTER.pack(start, len(text), MAGIC))
 

@@ -25,6 +25,8 @@ from jupyter_deployr.computenode.worker import give_way, reseed
 # Hardly an object reads a file when it is loaded, and a module is small.
 _SMALL = 1024 * 1024
 _LONGEST_REASON = 300
+# As they are before the snapshot puts anything of the session's in their place.
+_dumps, _send = json.dumps, socket.socket.sendall
 
 
 def run(channel: socket.socket, arguments: Mapping[str, Any]) -> None:
@@ -77,4 +79,4 @@ def _reason(error: BaseException) -> str:
 
 
 def _say(channel: socket.socket, **what: Any) -> None:
-    channel.sendall(json.dumps(what).encode() + b"\n")
+    _send(channel, _dumps(what).encode() + b"\n")

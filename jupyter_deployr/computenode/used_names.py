@@ -109,18 +109,20 @@ def names_in(code: types.CodeType, names: Collection[str]) -> set[str]:
 def code_of(value: Any, names: dict[str, Any]) -> list[types.CodeType]:
     """The code that a value brings along, of which `names` are the globals: a function's, that of a class's methods,
     and that of what a decorator has wrapped."""
-    if isinstance(value, types.FunctionType):
+    # Its type is what counts: a proxy may claim another class, or raise when it is asked.
+    kind = type(value)
+    if issubclass(kind, types.FunctionType):
         wrapped = code_of(vars(value).get("__wrapped__"), names)
         return [value.__code__, *wrapped] if value.__globals__ is names else wrapped
-    if isinstance(value, type):
-        members = [member for member in vars(value).values() if not isinstance(member, type)]
+    if issubclass(kind, type):
+        members = [member for member in vars(value).values() if not issubclass(type(member), type)]
         return [code for member in members for code in code_of(member, names)]
-    if isinstance(value, property):
+    if issubclass(kind, property):
         return [code for accessor in (value.fget, value.fset, value.fdel) for code in code_of(accessor, names)]
-    if isinstance(value, staticmethod | classmethod):
+    if issubclass(kind, staticmethod | classmethod):
         return code_of(value.__func__, names)
-    if isinstance(value, functools.partial):
+    if issubclass(kind, functools.partial):
         return code_of(value.func, names)
-    if isinstance(value, _Cached):
+    if issubclass(kind, _Cached):
         return code_of(value.__wrapped__, names)
     return []

@@ -230,6 +230,26 @@ def test_submodules_that_a_call_imports(
         namespace.restore()
 
 
+@pytest.mark.parametrize("code", ["import {0}.ops", "from {0} import ops", "import {0}_plugin"])
+def test_modules_that_a_call_imports_enter_themselves_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    package = f"local{secrets.token_hex(8)}"
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("entered = []\n")
+    for place in (tmp_path / package / "ops.py", tmp_path / f"{package}_plugin.py"):
+        place.write_text(f"import {package}\n{package}.entered.append(1)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    names = _namespace(f"import {package} as package")
+    namespace = CallNamespace(names)
+    for _ in range(3):
+        exec(code.format(package) + "\nimport os\nos.chdir('/')\ny = len(package.entered)", names)
+        assert names["y"] == 1
+        namespace.restore()
+        monkeypatch.chdir(tmp_path)
+
+
 def test_results_in_stock_stay_there() -> None:
     names = _namespace("import functools\n@functools.cache\ndef loaded(): return [1]\nloaded()")
     namespace = CallNamespace(names)

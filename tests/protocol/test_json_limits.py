@@ -20,6 +20,8 @@ TAKEN = {
     "as many digits as there may be": b"[" + b"7" * MOST_DIGITS + b"]",
     "digits on both sides of a point": b"[" + b"7" * MOST_DIGITS + b"." + b"7" * MOST_DIGITS + b"]",
     "digits in a text": b'["' + b"7" * 50_000 + b'"]',
+    "ten million elements": b"[" + b"0," * 9_999_999 + b"0]",
+    "commas in a text": b'["' + b"," * 21_000_000 + b'"]',
     "colons in a text": b'["' + b":" * 600_000 + b'"]',
     "members in a text": b'["' + rb"\"a\":0," * 120_000 + b'"]',
 }
@@ -27,6 +29,7 @@ TAKEN = {
 REFUSED = {
     "a member more": (members(MOST_MEMBERS + 1), "more than 100,000 members"),
     "two digits more": (b"[" + b"7" * (MOST_DIGITS + 2) + b"]", "more than 8,600 digits"),
+    "too many elements": (b"[" + b"[]," * 10_000_001 + b"0]", "more than 10,000,000 elements"),
     "digits behind a point": (b"[1.5, 0." + b"7" * 9_000 + b"]", "more than 8,600 digits"),
     "digits after a text of digits": (
         b'["' + b"7" * 20_000 + b'", ' + b"7" * 20_000 + b"]",

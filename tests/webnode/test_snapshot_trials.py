@@ -170,3 +170,31 @@ def test_a_trial_can_be_interrupted(start_server: Callable[..., ServerProcess], 
         assert "interrupted" in pending.result()["message"]
     assert api.execute(session, "1 + 1")["consoleOutput"] == "2\n"
     assert api.ok("GET", "/snapshots") == []
+
+
+HARMLESS = {
+    "a dead proxy": "import weakref\nclass C: pass\nx = weakref.proxy(C())",
+    "a proxy of what isn't there": (
+        "class C:\n    @property\n    def __class__(self): raise RuntimeError('outside of a request')\nx = C()"
+    ),
+    "one that ends the process when it is looked at": (
+        "class C:\n    def __getattribute__(self, name): raise SystemExit(1)\nx = C()"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", HARMLESS.values(), ids=HARMLESS)
+def test_objects_that_cannot_be_asked_harm_nothing(api: Api, code: str) -> None:
+    snapshot, _, _ = _saved(api, f"{code}\nkept = 1")
+    assert "kept" in _found(api, snapshot, "kept")
+
+
+@pytest.mark.parametrize("patch", ["json.dumps = mine", "json.dumps = lambda *_: b'bytes'", "json.loads = mine"])
+def test_what_cells_put_on_modules_of_ours_is_theirs(api: Api, patch: str) -> None:
+    code = f"import json\ndef mine(*_, **__): return 'mine'\n{patch}\nkept = 1"
+    snapshot, types, _ = _saved(api, code)
+    assert types == {}
+    session = api.session(snapshotId=snapshot)
+    name = patch.partition(" ")[0]
+    answer = api.execute(session, f"import json\nprint(kept, {name}('1'))")
+    assert answer["consoleOutput"] == ("1 b'bytes'\n" if "bytes" in patch else "1 mine\n")

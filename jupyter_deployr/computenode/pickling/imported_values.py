@@ -56,7 +56,7 @@ def _may_be_imported(value: Any) -> bool:
         return True
     if not kind.__flags__ & _HEAP_TYPE or kind.__module__ == "__main__" or refusal_of(kind) is not None:
         return False
-    if kind.__base__ is not object or isinstance(value, type | types.ModuleType) or hasattr(kind, "__setstate__"):
+    if kind.__base__ is not object or issubclass(kind, type | types.ModuleType) or hasattr(kind, "__setstate__"):
         return False
     if any(
         getattr(kind, name) is not getattr(object, name) for name in ("__reduce_ex__", "__reduce__", "__getstate__")

@@ -237,7 +237,7 @@ class WorkspacePickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 
 def _is_made_by_hand(value: Any) -> bool:
-    return isinstance(value, types.ModuleType) and made_by_hand(value)
+    return issubclass(type(value), types.ModuleType) and made_by_hand(value)
 
 
 def _without_repeats(values: list[Any]) -> list[Any]:
