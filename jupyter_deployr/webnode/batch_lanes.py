@@ -15,7 +15,7 @@ Record = tuple[int, bytes]
 Answering = asyncio.Future[tuple[int, bytes]]
 """HTTP status and body of a record's answer, once it is there."""
 
-_REFUSED_SECONDS = 0.05
+_PAUSE_SECONDS = 0.05
 
 
 class Taker(Protocol):
@@ -55,6 +55,7 @@ class Lane:
         self._takers: dict[Taker, None] = {}
         self._out = 0
         self._refused = False
+        self._pausing: asyncio.TimerHandle | None = None
 
     def offer(self, taker: Taker) -> None:
         """`taker` may have records; it is asked for them when it is its turn."""
@@ -87,6 +88,8 @@ class Lane:
         while self._takers and not self._refused:
             pool = self._pool()
             if pool is not None and self._out and pool.waiting:
+                # No answer may tell when they wait no more.
+                self._look_again()
                 return
             taker = next(iter(self._takers))
             del self._takers[taker]
@@ -103,14 +106,19 @@ class Lane:
         if answer.done() and answer.exception() is not None:
             # The pool takes no more calls now.
             self._refused = True
-            asyncio.get_running_loop().call_later(_REFUSED_SECONDS, self._try_again)
+            self._look_again()
             taker.put_back(record, answer)
             return
         self._out += 1
         taker.sent(answer)
         answer.add_done_callback(partial(self._answered, pool, taker, record))
 
+    def _look_again(self) -> None:
+        if self._pausing is None:
+            self._pausing = asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._try_again)
+
     def _try_again(self) -> None:
+        self._pausing = None
         self._refused = False
         self._pump()
 
