@@ -59,7 +59,8 @@ class Network:
     def _proxies(self, url: str) -> dict[str, str] | None:
         if isinstance(self.proxies, str):
             return {"http": self.proxies, "https": self.proxies}
-        given = dict(self.proxies or {})
+        # To requests, None is as if it wasn't given.
+        given = {name: proxy or "" for name, proxy in (self.proxies or {}).items()}
         # What isn't given here, requests takes from the environment.
         none = {"http": "", "https": ""} if is_loopback(url) and "all" not in given else {}
         return {**none, **given} or None

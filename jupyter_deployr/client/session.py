@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -148,9 +147,11 @@ class Session:
         watched = WatchedExecution(lambda: self._client.stream_code(self.id, request))
         try:
             result = ExecutionResult(watched.answer(on_event, self._client.timeouts.execution))
-        except KeyboardInterrupt:
-            with contextlib.suppress(DeployRError):
+        except KeyboardInterrupt as interrupt:
+            try:
                 watched.stop(self.cancel, on_event)
+            except DeployRError as error:
+                interrupt.add_note(str(error))
             raise
         finally:
             watched.leave()

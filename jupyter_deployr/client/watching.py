@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from jupyter_deployr.client.executions import Event, FollowedExecution
-from jupyter_deployr.protocol.errors import TimedOut
+from jupyter_deployr.protocol.errors import ExecutionOutOfReach, ServerUnreachable, TimedOut
 from jupyter_deployr.protocol.models import ExecuteResponse
 
 OnEvent = Callable[[Event], None]
@@ -20,6 +20,7 @@ STOP_LIMIT = 10.0
 
 # An interrupt that comes before the code does would be lost; code may wait for other code, too.
 _START_LIMIT = 2.0
+_CANCEL_AGAIN_SECONDS = 0.5
 
 
 class WatchedExecution:
@@ -53,15 +54,34 @@ class WatchedExecution:
     def stop(self, cancel: Callable[[], object], on_event: OnEvent | None) -> ExecuteResponse:
         """After an interrupt of `answer`: stop the code by `cancel` and wait for its end.
 
-        Raises TimedOut when it doesn't stop, and what `answer` does.
+        A server that is away is asked again meanwhile. Raises TimedOut when the code doesn't stop,
+        ExecutionOutOfReach when the server stays away, and what `answer` does.
         """
         self._wait(on_event, _START_LIMIT, lambda: self._runs)
         if not self._outcome.done():
-            cancel()
+            self._cancel(cancel, on_event)
         if not self._wait(on_event, STOP_LIMIT, self._outcome.done):
             self.leave()
             raise TimedOut("The remote code was told to stop and still runs.")
         return self._outcome.result()
+
+    def _cancel(self, cancel: Callable[[], object], on_event: OnEvent | None) -> None:
+        give_up = time.monotonic() + STOP_LIMIT
+        while True:
+            try:
+                cancel()
+            except ServerUnreachable as away:
+                if time.monotonic() < give_up:
+                    self._wait(on_event, _CANCEL_AGAIN_SECONDS, lambda: False)
+                    continue
+                self.leave()
+                known = self._execution
+                raise ExecutionOutOfReach(
+                    f"{away} The remote code could not be told to stop, and may go on.",
+                    execution_id=known.id if known else "",
+                    seen=known.seen if known else 0,
+                ) from None
+            return
 
     def leave(self) -> None:
         """Let the code go on unheard."""

@@ -205,7 +205,7 @@ def test_this_machine_is_reached_without_the_proxy_of_the_environment(
     assert len(proxy.asked) == 2
 
 
-@pytest.mark.parametrize("proxies", [{"https": "http://127.0.0.1:1"}, {}, {"http": ""}])
+@pytest.mark.parametrize("proxies", [{"https": "http://127.0.0.1:1"}, {}, {"http": ""}, {"http": None}])
 def test_nor_does_it_come_in_where_the_mapping_is_silent(
     stub: StubServer, monkeypatch: pytest.MonkeyPatch, proxies: dict[str, str]
 ) -> None:

@@ -186,6 +186,27 @@ def test_ctrl_c_interrupts_the_remote_code(
     assert session.execute("kept").console_output == "2\n"
 
 
+def test_a_stop_is_told_again_while_the_server_is_away(
+    session: Session, rendezvous: Rendezvous, press_ctrl_c: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell, told = DeployRClient.cancel_session, list[str]()
+
+    def away_at_first(client: DeployRClient, session_id: str) -> None:
+        told.append(session_id)
+        if len(told) < 3:
+            raise ServerUnreachable("There is nobody.")
+        tell(client, session_id)
+
+    monkeypatch.setattr(DeployRClient, "cancel_session", away_at_first)
+    finger = threading.Thread(target=lambda: (rendezvous.wait(), press_ctrl_c()))
+    finger.start()
+    with pytest.raises(KeyboardInterrupt):
+        session.execute(f"kept = 3\n{rendezvous.code}\nwhile True: pass")
+    finger.join()
+    assert told == [session.id] * 3
+    assert session.execute("kept").console_output == "3\n"
+
+
 @pytest.mark.parametrize("moment", ["before the answer's head", "before the code runs", "while a message is shown"])
 def test_a_ctrl_c_that_comes_early_stops_the_code_too(
     session: Session, monkeypatch: pytest.MonkeyPatch, press_ctrl_c: Callable[[], None], moment: str
