@@ -125,13 +125,13 @@ def test_one_event_for_each_change(people: dict[str, Api]) -> None:
 
 
 def test_a_refused_change_is_not_told(people: dict[str, Api]) -> None:
-    scene = Scene(people["ed"], "Refused")
+    scene = Scene(people["ed"], "FeedRefused")
     with Feed(scene.api) as feed:
         feed.next()
-        scene.api.error("POST", "/services/Refused/V1.0", 400, json={"code": "y ="})
+        scene.api.error("POST", "/services/FeedRefused/V1.0", 400, json={"code": "y ="})
         scene.publish()
-        scene.api.error("POST", "/services/Refused/V1.0", 409, json={"code": "y = 1"})
-        people["eve"].error("DELETE", "/services/Refused/V1.0", 403)
+        scene.api.error("POST", "/services/FeedRefused/V1.0", 409, json={"code": "y = 1"})
+        people["eve"].error("DELETE", "/services/FeedRefused/V1.0", 403)
         scene.unpublish()
         assert [feed.next().data["change"] for _ in range(2)] == ["created", "removed"]
 

@@ -71,26 +71,26 @@ def test_calls_are_counted_by_how_they_end(kind: str, api: Api) -> None:
 
 def test_latencies(api: Api) -> None:
     code = "import time; time.sleep(seconds)"
-    path = api.publish("Slow", code, inputParameterDefinitions=definitions(seconds="numeric"))
+    path = api.publish("StatsSlow", code, inputParameterDefinitions=definitions(seconds="numeric"))
     for seconds in [0.001] * 16 + [0.3] * 4:
         assert api.consume(path, seconds=seconds)["success"]
-    latency = stats(api, "Slow")["latency"]
+    latency = stats(api, "StatsSlow")["latency"]
     assert 1 * 0.92 < latency["p50"] < 300
     assert 300 * 0.92 < latency["p90"] <= latency["p99"] < 10_000
 
 
 def test_the_queue_and_the_workers(api: Api) -> None:
-    path = api.publish("Queued", "import time; time.sleep(1.5)")
+    path = api.publish("StatsQueued", "import time; time.sleep(1.5)")
     with ThreadPoolExecutor(5) as threads:
         calls = [threads.submit(api.consume, path) for _ in range(5)]
 
         def crowded() -> bool:
-            now = stats(api, "Queued")
+            now = stats(api, "StatsQueued")
             return now["waiting"] > 0 and now["workers"]["busy"] == now["workers"]["ready"] == 2
 
         wait_until(crowded)
         assert all(call.result()["success"] for call in calls)
-    after = stats(api, "Queued")
+    after = stats(api, "StatsQueued")
     assert (after["waiting"], after["workers"]["busy"]) == (0, 0)
     # Seen by the look that is taken each second.
     assert max(minute["waiting"] for minute in after["minutes"]) > 0
@@ -99,17 +99,17 @@ def test_the_queue_and_the_workers(api: Api) -> None:
 
 
 def test_the_figures_outlive_a_patch_but_not_the_version(api: Api) -> None:
-    path = api.publish("Patched", "y = 1")
+    path = api.publish("StatsPatched", "y = 1")
     api.consume(path)
     for change in ({"description": "d"}, {"code": "y = 2"}):
-        api.ok("PATCH", "/services/Patched/V1.0", json=change)
+        api.ok("PATCH", "/services/StatsPatched/V1.0", json=change)
         api.consume(path)
-    api.ok("DELETE", "/services/Patched/V1.0/pool")
-    assert stats(api, "Patched")["calls"] == 3
-    api.ok("DELETE", "/services/Patched/V1.0")
-    assert api.error("GET", "/services/Patched/V1.0/stats", 404)["exceptionType"] == "NotFound"
-    api.publish("Patched", "y = 1")
-    assert stats(api, "Patched")["calls"] == 0
+    api.ok("DELETE", "/services/StatsPatched/V1.0/pool")
+    assert stats(api, "StatsPatched")["calls"] == 3
+    api.ok("DELETE", "/services/StatsPatched/V1.0")
+    assert api.error("GET", "/services/StatsPatched/V1.0/stats", 404)["exceptionType"] == "NotFound"
+    api.publish("StatsPatched", "y = 1")
+    assert stats(api, "StatsPatched")["calls"] == 0
 
 
 def test_a_full_queue_is_counted(start_server: Callable[..., ServerProcess]) -> None:
