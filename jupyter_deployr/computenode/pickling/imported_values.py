@@ -28,11 +28,16 @@ class ImportedValues:
         wanted = {id(value): value for value in workspace.values() if _may_be_imported(value)}
         self._places: dict[int, tuple[str, str]] = {}
         packages = {type(value).__module__.partition(".")[0] for value in wanted.values()}
+        # A package and what is in it lie in one place, and to look where costs some microseconds.
+        are_local: dict[str, bool] = {}
         for module in map(modules.module_of, list(sys.modules) if wanted else ()):
             if module is None or vars(module) is workspace:
                 continue
-            local = modules.is_local(module)
-            if not local and module.__name__.partition(".")[0] not in packages:
+            package = module.__name__.partition(".")[0]
+            if package not in are_local:
+                are_local[package] = modules.is_local(modules.module_of(package) or module)
+            local = are_local[package]
+            if not local and package not in packages:
                 continue
             for name, value in vars(module).copy().items():
                 place = module.__name__, name

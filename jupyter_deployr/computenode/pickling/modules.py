@@ -8,6 +8,7 @@ comes from them is refused.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.machinery
 import sys
@@ -129,8 +130,13 @@ def _place(module: types.ModuleType | None) -> Path | None:
 def _place_of_spec(spec: importlib.machinery.ModuleSpec) -> Path | None:
     folders = list(spec.submodule_search_locations or ())
     if folders:
-        return Path(folders[0]).resolve()
-    return Path(spec.origin).resolve() if spec.has_location and spec.origin else None
+        return _resolved(folders[0])
+    return _resolved(spec.origin) if spec.has_location and spec.origin else None
+
+
+@functools.cache
+def _resolved(place: str) -> Path:
+    return Path(place).resolve()
 
 
 def _found_at_start(package: str) -> Path | None:
